@@ -1,0 +1,57 @@
+# make week01   set up on first use, then run the week's lab: real work, graded, with a scoreboard
+# make test     set up on first use, then every test (CI runs this)
+# make lab      open the labs in JupyterLab
+# make quick    the tests a developer runs before each commit
+# make lint     ruff, mypy, import rules, notebook drift
+#
+# PROFILE=gpu on the first set-up installs CUDA torch and vLLM. LABS_PROFILE=smoke|cpu|gpu sets the sizes in the labs.
+
+PYTHON ?= python3
+PROFILE ?= cpu
+BIN := .venv/bin
+WEEKS := $(patsubst solutions/%.py,%,$(wildcard solutions/week*.py))
+
+.PHONY: setup lab $(WEEKS) test quick bench notebooks lint lock clean help
+
+help:
+	@grep -E '^# make' Makefile | cut -c3-
+
+setup:
+	@$(PYTHON) requirements/install.py --profile $(PROFILE)
+
+lab: setup
+	@$(BIN)/labs lab
+
+# A learner's copy in the workspace is run if there is one; SOLUTION=1 runs the solved notebook.
+$(WEEKS): setup
+	@$(BIN)/labs run $(subst week,,$@) $(if $(SOLUTION),--solution)
+
+test: setup
+	@$(BIN)/python -m pytest
+
+quick: setup
+	@$(BIN)/python -m pytest -q -m "not slow"
+
+bench: setup
+	@$(BIN)/labs train --model resnet18 --dataset digits --num-workers 2 --epochs 2
+
+notebooks: setup
+	@$(BIN)/labs notebooks build
+
+lint: setup
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(BIN)/labs notebooks check
+
+# torch and the CUDA libraries it would bring are left out of the CPU lock: install.py chooses the CPU build.
+UV_LOCK = $(BIN)/python -m uv pip compile --universal --python-version 3.11 --no-header --no-annotate --quiet
+lock: setup
+	@UV_FIND_LINKS="$(PIP_FIND_LINKS)" $(UV_LOCK) requirements/cpu.in --override requirements/overrides.txt \
+	  $(foreach name,torch triton $(shell sed -n 's/^\(nvidia-[a-z0-9-]*\|cuda-[a-z0-9-]*\)==.*/\1/p' requirements/gpu.txt | grep -v ml-py),--no-emit-package $(name)) \
+	  --output-file requirements/cpu.txt
+	@$(UV_LOCK) requirements/gpu.in --output-file requirements/gpu.txt
+
+clean:
+	@rm -rf .venv .venv.lock build *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis
