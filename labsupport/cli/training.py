@@ -1,0 +1,165 @@
+"""`labs train`: one training run on Ray workers, with live progress, MLflow and receipts."""
+
+from __future__ import annotations
+
+import json
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from labsupport.training.spec import TrainSpec
+
+if TYPE_CHECKING:
+    from labsupport.training.trainer import TrainResult
+
+DEFAULT = TrainSpec()
+
+
+def register(app: typer.Typer) -> None:
+    """Add the training verbs to the command line."""
+    app.command(rich_help_panel="training")(train)
+
+
+def train(
+    model: Annotated[str, typer.Option(help="resnet18, resnet34, resnet50, llama-tiny, ...")] = DEFAULT.model,
+    dataset: Annotated[
+        str, typer.Option(help="digits and text are bundled; cifar10, imagenet, hf:<name> load the real thing")
+    ] = DEFAULT.dataset,
+    num_workers: Annotated[int, typer.Option(help="processes, one model replica each")] = DEFAULT.num_workers,
+    epochs: Annotated[int, typer.Option(help="passes over the training data")] = DEFAULT.epochs,
+    max_steps: Annotated[int | None, typer.Option(help="stop after so many optimiser steps")] = DEFAULT.max_steps,
+    global_batch: Annotated[int, typer.Option(help="samples per step over all workers")] = DEFAULT.global_batch,
+    base_lr: Annotated[float, typer.Option(help="learning rate at a global batch of 64")] = DEFAULT.base_lr,
+    gpus_per_worker: Annotated[int, typer.Option(help="0 trains on CPU cores with gloo, 1 on a GPU with NCCL")] = 0,
+    threads_per_worker: Annotated[int, typer.Option(help="CPU threads of each worker")] = DEFAULT.threads_per_worker,
+    checkpoint_every: Annotated[int, typer.Option(help="steps between checkpoints")] = DEFAULT.checkpoint_every,
+    width: Annotated[int, typer.Option(help="channels of the first ResNet stage")] = DEFAULT.width,
+    norm: Annotated[str, typer.Option(help="batch or group normalisation")] = DEFAULT.norm,
+    sequence: Annotated[int, typer.Option(help="tokens per sample of a language model")] = DEFAULT.sequence,
+    image_size: Annotated[int | None, typer.Option(help="side of the images in pixels")] = DEFAULT.image_size,
+    dtype: Annotated[str, typer.Option(help="float32 or float64")] = DEFAULT.dtype,
+    seed: Annotated[int, typer.Option(help="decides weights, order of samples and dropout")] = DEFAULT.seed,
+    data_root: Annotated[str | None, typer.Option(help="folder of the data set")] = DEFAULT.data_root,
+    track: Annotated[bool, typer.Option(help="write the run to MLflow")] = True,
+    as_json: Annotated[bool, typer.Option("--json", help="print the result as JSON, without progress")] = False,
+) -> None:
+    """Train a model on Ray workers; the loss does not depend on how many.
+
+    First use, about a minute on two cores: labs train --model resnet18 --dataset digits --num-workers 2 --epochs 5
+    """
+    spec = TrainSpec(
+        model=model, dataset=dataset, num_workers=num_workers, epochs=epochs, max_steps=max_steps,
+        global_batch=global_batch, base_lr=base_lr, gpus_per_worker=gpus_per_worker,
+        threads_per_worker=threads_per_worker, checkpoint_every=checkpoint_every, width=width, norm=norm,
+        sequence=sequence, image_size=image_size, dtype=dtype, seed=seed, data_root=data_root,
+    )  # fmt: skip
+    from labsupport.processes import supervised
+    from labsupport.training import trainer
+    from labsupport.training.receipts import record_run
+
+    trainer.check(spec)  # a mistake is said before a tracker or Ray is started
+    progress = nullcontext() if as_json else _Progress(f"{model} on {dataset}, {num_workers} workers")
+    with supervised():
+        tracker = _start_tracker(spec) if track else None
+        try:
+            with progress as bar:
+                result = trainer.train(spec, on_event=_all_of(bar, tracker))
+        except BaseException:
+            if tracker:
+                tracker.fail()
+            raise
+        if tracker:
+            tracker.finish(result)
+    receipts = record_run(result)
+    if as_json:
+        typer.echo(json.dumps(_summary(result) | {"receipts": [receipt.id for receipt in receipts]}))
+        return
+    _show(result, receipts, tracker.run_id if tracker else None)
+
+
+def _start_tracker(spec: TrainSpec) -> Any:
+    from labsupport.training.tracking import RunTracker
+
+    return RunTracker(spec, name=f"{spec.model}-{spec.dataset}-{spec.num_workers}w")
+
+
+def _all_of(*listeners: Any) -> Any:
+    present = [listener for listener in listeners if listener is not None]
+
+    def on_event(event: dict[str, Any]) -> None:
+        for listener in present:
+            listener.on_event(event)
+
+    return on_event
+
+
+class _Progress:
+    """A bar that follows rank 0: start-up, steps with loss and rate, restarts."""
+
+    def __init__(self, title: str) -> None:
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+        self._bar = Progress(
+            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[state]}"),
+            TimeElapsedColumn(),
+        )  # fmt: skip
+        self._task = self._bar.add_task(title, total=None, state="starting Ray and the workers")
+        self._restarts = -1
+
+    def __enter__(self) -> _Progress:
+        self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.stop()
+
+    def on_event(self, event: dict[str, Any]) -> None:
+        if event["event"] == "start":
+            self._restarts += 1
+            state = f"restarted at step {event['step']}" if self._restarts else "first step"
+            self._bar.update(self._task, total=event["last_step"], completed=event["step"], state=state)
+        elif event["event"] == "step":
+            loss = float.fromhex(event["loss"])
+            state = f"epoch {event['epoch'] + 1}  loss {loss:.4f}"
+            self._bar.update(self._task, completed=event["step"], state=state)
+        elif event["event"] == "epoch":
+            state = f"epoch {event['epoch'] + 1} done  accuracy {event['accuracy']:.3f}"
+            self._bar.update(self._task, state=state)
+
+
+def _summary(result: TrainResult) -> dict[str, Any]:
+    steps = max(result.losses)
+    return {
+        "model": result.spec.model,
+        "dataset": result.spec.dataset,
+        "num_workers": result.spec.num_workers,
+        "steps": steps,
+        "first_loss": result.losses[1],
+        "last_loss": result.losses[steps],
+        "accuracy": result.accuracy,
+        "samples_per_s": result.samples_per_s,
+        "restarts": result.restarts,
+        "wall_s": result.wall_s,
+        "folder": str(result.folder),
+    }
+
+
+def _show(result: TrainResult, receipts: Any, run_id: str | None) -> None:
+    from rich.console import Console
+
+    from labsupport.receipts.table import rich_table
+
+    console = Console()
+    steps = max(result.losses)
+    restarts = f", {result.restarts} restarts" if result.restarts else ""
+    console.print(
+        f"loss {result.losses[1]:.4f} -> {result.losses[steps]:.4f} in {steps} steps, "
+        f"test accuracy {result.accuracy:.3f}{restarts}"
+    )
+    console.print(rich_table(receipts))
+    console.print(f"events and checkpoints: {result.folder}", soft_wrap=True)
+    if run_id:
+        from labsupport.training.tracking import tracking_uri
+
+        console.print(f"MLflow run {run_id}: mlflow ui --backend-store-uri {tracking_uri()}", soft_wrap=True)

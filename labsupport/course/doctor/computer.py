@@ -1,0 +1,151 @@
+"""The computer itself: Python, platform, cores, memory, disk, instruction sets, GPU, workspace and loopback.
+
+The sizes that the reference guide asks for (16 GB of memory, 4 cores, 100 GB of disk) are shown beside what is here; the
+default target of the course is 2 cores without a GPU, and each notebook states what it measured.
+"""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import sys
+import tempfile
+from pathlib import Path
+
+from labsupport.course.doctor.finding import Finding, State
+from labsupport.errors import LabsError
+from labsupport.hardware import Machine, machine
+from labsupport.workspace import VARIABLE as WORKSPACE_VARIABLE
+from labsupport.workspace import workspace
+
+MIN_PYTHON = (3, 11)
+TARGET_CORES = 2
+GUIDE_CORES = 4
+GUIDE_MEMORY_BYTES = 16e9
+GUIDE_DISK_BYTES = 100e9
+TESTED_PLATFORM = "Linux x86_64"
+
+
+def findings() -> tuple[Finding, ...]:
+    """Examine this computer."""
+    here = machine()
+    return (
+        python_finding(sys.version_info[:3]),
+        platform_finding(here.os),
+        cores_finding(here),
+        memory_finding(here.usable_memory_bytes),
+        isa_finding(here),
+        gpu_finding(here),
+        *workspace_findings(),
+        loopback_finding(),
+    )
+
+
+def python_finding(version: tuple[int, ...]) -> Finding:
+    """Judge the version of Python, the one hard requirement."""
+    return Finding(
+        "Python",
+        State.OK if version >= MIN_PYTHON else State.OLD,
+        ".".join(map(str, version)),
+        needed=f"{MIN_PYTHON[0]}.{MIN_PYTHON[1]} or newer",
+        disables="everything",
+        how="install it, then `make setup` with it",
+        gate=True,
+    )
+
+
+def platform_finding(name: str) -> Finding:
+    """Say whether this platform is the one that is tested."""
+    tested = name == TESTED_PLATFORM
+    found = name if tested else f"{name}: {TESTED_PLATFORM} is what is tested, this may work"
+    return Finding("platform", State.OK if tested else State.INFO, found)
+
+
+def cores_finding(here: Machine) -> Finding:
+    """Judge the cores this process may use."""
+    enough = here.cores >= TARGET_CORES
+    return Finding(
+        "CPU cores",
+        State.OK if enough else State.INFO,
+        f"{here.usable_cores:.3g} usable of {here.logical_cores}, {here.cpu_model}",
+        needed=f"{TARGET_CORES}; the guide names {GUIDE_CORES}",
+        disables="parallel labs run, but their speed-ups are not worth measuring",
+    )
+
+
+def memory_finding(memory_bytes: int) -> Finding:
+    """Judge the memory this process may use."""
+    # A machine sold with 16 GB shows a little less: firmware keeps some.
+    enough = memory_bytes >= 0.95 * GUIDE_MEMORY_BYTES
+    return Finding(
+        "memory",
+        State.OK if enough else State.INFO,
+        f"{memory_bytes / 1e9:.1f} GB",
+        needed=f"the guide names {GUIDE_MEMORY_BYTES / 1e9:.0f} GB",
+        disables="each notebook states what it needs",
+    )
+
+
+def isa_finding(here: Machine) -> Finding:
+    """Say what the CPU's instruction sets allow."""
+    int8 = {"avx512_vnni", "avx_vnni", "amx_int8"} & set(here.isa)
+    bf16 = {"avx512_bf16", "amx_int8"} & set(here.isa)  # every CPU with AMX-INT8 has AMX-BF16
+    lacking = [what for what, there in (("INT8", int8), ("bfloat16", bf16)) if not there]
+    return Finding(
+        "instruction sets",
+        State.INFO if lacking else State.OK,
+        ", ".join(here.isa) or "none of those that matter here",
+        disables=f"week 4: a speed-up from {' or '.join(lacking)} on this CPU; its criterion stays provisional",
+    )
+
+
+def gpu_finding(here: Machine) -> Finding:
+    """Say which GPUs NVML names."""
+    return Finding(
+        "GPU",
+        State.OK if here.gpus else State.INFO,
+        ", ".join(gpu.name for gpu in here.gpus) or "none that NVML finds",
+        disables="NCCL, TensorRT and 7B models; the labs run their CPU forms, criteria on GPUs stay provisional",
+        how="an NVIDIA GPU with its driver, then `make setup PROFILE=gpu`",
+    )
+
+
+def workspace_findings() -> tuple[Finding, ...]:
+    """Try to write into the workspace, and say how much room its disk has."""
+    try:
+        folder = workspace()
+        with tempfile.NamedTemporaryFile(dir=folder) as file:
+            file.write(b"labs doctor")
+    except (LabsError, OSError) as error:
+        how = f"set {WORKSPACE_VARIABLE} to a folder you may write"
+        return (Finding("workspace", State.MISSING, str(error), disables="receipts, progress and runs", how=how),)
+    return (
+        Finding("workspace", State.OK, f"{folder} is writable"),
+        disk_finding(folder, shutil.disk_usage(folder).free),
+    )
+
+
+def disk_finding(folder: Path, free_bytes: int) -> Finding:
+    """Judge the free space where learner files live."""
+    return Finding(
+        "free disk",
+        State.OK if free_bytes >= GUIDE_DISK_BYTES else State.INFO,
+        f"{free_bytes / 1e9:.0f} GB at {folder}",
+        needed=f"the guide names {GUIDE_DISK_BYTES / 1e9:.0f} GB",
+        disables="the CPU environment takes about 5 GB; each notebook states what it writes",
+    )
+
+
+def loopback_finding() -> Finding:
+    """Open a port on 127.0.0.1 and talk to it, as every server of the labs does."""
+    try:
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            port = server.getsockname()[1]
+            with socket.create_connection(("127.0.0.1", port), timeout=2.0) as client, server.accept()[0] as served:
+                client.sendall(b"ping")
+                heard = served.recv(4)
+    except OSError as error:
+        how = "allow 127.0.0.1 in the firewall or sandbox"
+        return Finding("loopback", State.MISSING, str(error), disables="every lab that starts a server", how=how)
+    assert heard == b"ping", "the loopback interface changed what was sent"
+    return Finding("loopback", State.OK, f"127.0.0.1 answers (tried port {port})")

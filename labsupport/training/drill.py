@@ -1,0 +1,148 @@
+"""The resume drill: a real SIGKILL of one worker in the middle of an epoch, and the proof that nothing was lost.
+
+Two runs of one spec, the second with a fault: a watcher follows the events of one rank and kills its process once it
+has done a given step. The run must restart by itself, and every loss and the final checksum of all parameters must
+equal those of the undisturbed run bit for bit. With `corrupt`, bytes of the newest checkpoint are flipped at the
+moment of the kill, so the run must fall back to the one before.
+
+What is not covered: a worker that hangs instead of dying, and the loss of a whole machine (week 2).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from labsupport.faults.processes import KillWhen
+from labsupport.training import ray_session
+from labsupport.training.events import read_events
+from labsupport.training.loop import RUN_STATE
+from labsupport.training.sampler import shard
+from labsupport.training.spec import TrainSpec
+from labsupport.training.trainer import TrainResult, new_run_folder, train
+
+FLIPPED_BYTES = 64
+
+
+@dataclass(frozen=True)
+class DrillResult:
+    """An undisturbed and an interrupted run of one spec, and the time between the kill and life after it."""
+
+    undisturbed: TrainResult
+    interrupted: TrainResult
+    rank: int
+    killed_at: float  # seconds since the epoch
+    killed_at_step: int
+    corrupted: str | None  # the checkpoint that was damaged
+
+    @property
+    def _second_start(self) -> dict[str, Any]:
+        return [event for event in self.interrupted.events if event["event"] == "start"][1]
+
+    @property
+    def resumed_at_step(self) -> int:
+        """Steps that the restarted run found in its checkpoint."""
+        return int(self._second_start["step"])
+
+    @property
+    def lost_steps(self) -> int:
+        """Steps that had to be done again."""
+        return self.killed_at_step - self.resumed_at_step
+
+    @property
+    def recovery_s(self) -> float:
+        """Seconds from the kill to the end of the first step after it."""
+        after = (
+            event["time"] for event in self.interrupted.events
+            if event["event"] == "step" and event["pid"] == self._second_start["pid"]
+        )  # fmt: skip
+        return float(next(after) - self.killed_at)
+
+    @property
+    def phases_s(self) -> dict[str, float]:
+        """Where the recovery went: until the new workers run the loop, their first step, and the repeated steps."""
+        began = self._second_start["time"]
+        caught_up = next(
+            event["time"] for event in self.interrupted.events
+            if event["event"] == "step" and event["time"] > began and event["step"] >= self.killed_at_step
+        )  # fmt: skip
+        first = self.killed_at + self.recovery_s
+        return {
+            "notice, restart, import": began - self.killed_at,
+            "first step": first - began,
+            "repeat lost steps": caught_up - first,
+        }
+
+    @property
+    def exact(self) -> bool:
+        """Say whether every loss and the final parameters are those of the undisturbed run, bit for bit."""
+        return (
+            self.undisturbed.losses == self.interrupted.losses
+            and not self.interrupted.replayed_differently
+            and self.undisturbed.checksum == self.interrupted.checksum
+        )
+
+
+def resume_drill(
+    spec: TrainSpec,
+    *,
+    rank: int = 1,
+    kill_at_step: int,
+    corrupt: bool = False,
+    undisturbed: TrainResult | None = None,
+    deal: Callable[..., Sequence[int]] = shard,
+    on_event: Callable[[dict[str, Any]], None] | None = None,
+) -> DrillResult:
+    """Run the drill; pass the result of an `undisturbed` run of the same spec to save repeating it.
+
+    Raises:
+        ValueError: the kill would come before the first checkpoint or after the last step, or there is no such rank.
+    """
+    if not 0 <= rank < spec.num_workers:
+        raise ValueError(f"rank {rank} is not one of the {spec.num_workers} workers")
+    if kill_at_step <= spec.checkpoint_every:
+        raise ValueError(f"kill_at_step {kill_at_step} comes before the checkpoint of step {spec.checkpoint_every}")
+    if undisturbed is not None and undisturbed.spec != spec:
+        raise ValueError("the undisturbed run has another spec")
+    with ray_session.running():
+        baseline = undisturbed or train(spec, deal=deal, on_event=on_event)
+        if kill_at_step >= max(baseline.losses):
+            raise ValueError(f"kill_at_step {kill_at_step} is not before the last step, {max(baseline.losses)}")
+        folder = new_run_folder("resume-drill")
+        fault = _Fault(folder, rank, kill_at_step, corrupt)
+        with KillWhen(fault.victim) as kill:
+            interrupted = train(spec, folder=folder, deal=deal, on_event=on_event)
+    if kill.killed_at is None or interrupted.restarts == 0:
+        raise RuntimeError(f"the kill came too late: the run ended before rank {rank} was seen at step {kill_at_step}")
+    return DrillResult(baseline, interrupted, rank, kill.killed_at, fault.step, fault.corrupted)
+
+
+class _Fault:
+    """Watches one rank and names its process once the step is done; damages the newest checkpoint if asked."""
+
+    def __init__(self, folder: Path, rank: int, at_step: int, corrupt: bool) -> None:
+        self._folder, self._rank, self._at_step, self._corrupt = folder, rank, at_step, corrupt
+        self.step = 0
+        self.corrupted: str | None = None
+
+    def victim(self) -> int | None:
+        steps = [event for event in read_events(self._folder / "events", self._rank) if event["event"] == "step"]
+        if not steps or steps[-1]["step"] < self._at_step:
+            return None
+        self.step = int(steps[-1]["step"])
+        if self._corrupt and self.corrupted is None:
+            self.corrupted = flip_bytes_of_newest(self._folder / "checkpoints")
+        return int(steps[-1]["pid"])
+
+
+def flip_bytes_of_newest(checkpoints: Path) -> str:
+    """Flip bytes in the middle of the newest checkpoint's run state, as a failing disk would; return its name."""
+    newest = sorted(checkpoints.glob(f"step_*/{RUN_STATE}"))[-1]
+    payload = bytearray(newest.read_bytes())
+    middle = len(payload) // 2
+    for position in range(middle, min(middle + FLIPPED_BYTES, len(payload))):
+        payload[position] ^= 0xFF
+    newest.write_bytes(payload)
+    return newest.parent.name

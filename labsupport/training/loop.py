@@ -1,0 +1,226 @@
+"""The training loop of one worker, free of Ray: what it needs from outside is the `Replica` it is given.
+
+The same function trains alone (`Alone`: one process, no checkpoints, the reference that every distributed run is
+compared with) and inside a Ray worker (labsupport.training.trainer). Everything that decides a loss is fixed by the
+spec: the model's first weights by the seed, the order of samples by seed and epoch, and each rank's random numbers by
+seed and rank.
+
+What is not covered: mixed precision, gradient accumulation (week 2) and sharded models (week 2).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from labsupport.training.checkpoint import random_state, restore_random_state, save_verified
+from labsupport.training.events import EventLog
+from labsupport.training.learning_rate import learning_rate
+from labsupport.training.sampler import GlobalBatches, shard
+from labsupport.training.spec import TrainSpec
+
+if TYPE_CHECKING:
+    import torch
+
+RUN_STATE = "run.pt"  # model, optimiser and position: written by rank 0, the same for all
+
+
+class Replica(Protocol):
+    """What a training loop needs to know of the group of workers it is part of."""
+
+    rank: int
+    world: int
+    device: torch.device
+
+    def prepare(self, model: torch.nn.Module) -> torch.nn.Module:
+        """Return the model so wrapped that backward() averages gradients over all workers."""
+
+    def saved(self) -> tuple[dict[str, Any], dict[str, Any] | None] | None:
+        """Return run state and this rank's random state of the newest usable checkpoint, or None to start fresh."""
+
+    def report(self, metrics: dict[str, float], write: Callable[[Path], None] | None) -> None:
+        """Hand metrics, and a checkpoint if `write` is given, to the driver. Every rank calls it equally often."""
+
+    def sum(self, values: torch.Tensor) -> torch.Tensor:
+        """Return the element-wise sum of `values` over all workers."""
+
+
+class Alone:
+    """A group of one: the reference run, in this process."""
+
+    rank, world = 0, 1
+
+    def __init__(self) -> None:
+        import torch
+
+        self.device = torch.device("cpu")
+
+    def prepare(self, model: torch.nn.Module) -> torch.nn.Module:
+        return model
+
+    def saved(self) -> None:
+        return None
+
+    def report(self, metrics: dict[str, float], write: Callable[[Path], None] | None) -> None:
+        """Nobody listens; the events of the log are the record."""
+
+    def sum(self, values: torch.Tensor) -> torch.Tensor:
+        return values
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one worker returns: plain values, equal on all ranks."""
+
+    step: int
+    loss: float
+    accuracy: float | None
+    checksum: str  # of all parameters, summed in double precision, as float.hex
+
+
+def run_worker(
+    spec: TrainSpec, replica: Replica, log: EventLog, deal: Callable[..., Sequence[int]] = shard
+) -> Outcome:
+    """Train one replica from the newest checkpoint, or from the start, to the end of the spec."""
+    import random
+
+    import numpy as np
+    import torch
+    from torch.utils.data import DataLoader
+
+    from labsupport.training.data import load_dataset
+    from labsupport.training.models import build_model, loss_function
+
+    torch.set_num_threads(spec.threads_per_worker)
+    dataset, info = load_dataset(
+        spec.dataset, "train", root=spec.data_root, image_size=spec.image_size, sequence=spec.sequence
+    )
+    dtype = getattr(torch, spec.dtype)
+    model = build_model(
+        spec.model, info, norm=spec.norm, dtype=dtype, seed=spec.seed, width=spec.width, dropout=spec.dropout
+    )
+    model = replica.prepare(model)
+    core = getattr(model, "module", model)
+    optimizer = torch.optim.SGD(
+        model.parameters(), spec.base_lr, momentum=spec.momentum, weight_decay=spec.weight_decay
+    )
+    loss_of = loss_function(info.task)
+    # From here on every rank draws its own numbers: dropout and augmentation must differ between replicas.
+    for seed in (torch.manual_seed, np.random.seed, random.seed):
+        seed(spec.seed + 99 + replica.rank)
+    batches = GlobalBatches(
+        len(dataset), spec.global_batch, replica.rank, replica.world, seed=spec.seed, deal=deal
+    )
+    total_steps = spec.epochs * len(batches)
+    last_step = min(total_steps, spec.max_steps or total_steps)
+    step, accuracy = 0, None
+
+    saved = replica.saved()
+    if saved is not None:
+        run_state, own_random_state = saved
+        core.load_state_dict(run_state["model"])
+        optimizer.load_state_dict(run_state["optimizer"])
+        batches.load_state(run_state["position"])
+        step, accuracy = run_state["step"], run_state["accuracy"]
+        if own_random_state is not None:
+            restore_random_state(own_random_state)
+    log.emit(
+        "start", step=step, world=replica.world, last_step=last_step, steps_per_epoch=len(batches),
+        device=str(replica.device), samples=len(dataset),
+    )  # fmt: skip
+
+    def write(folder: Path) -> None:
+        save_verified(random_state(), folder / f"rank{replica.rank}.pt")
+        if replica.rank == 0:
+            state = {
+                "model": core.state_dict(),
+                "optimizer": optimizer.state_dict(),
+                "position": batches.state(),
+                "step": step,
+                "accuracy": accuracy,
+                "world": replica.world,
+            }
+            save_verified(state, folder / RUN_STATE)
+
+    value = float("nan")
+    while step < last_step:
+        model.train()
+        # Without a generator of its own, building the iterator draws from the global one: a run resumed inside an
+        # epoch builds one iterator more and every dropout mask after it would be another.
+        loader = DataLoader(dataset, batch_sampler=batches, generator=torch.Generator().manual_seed(batches.epoch))
+        waited_from = time.perf_counter()
+        for inputs, targets in loader:
+            inputs = inputs.to(replica.device, dtype if inputs.is_floating_point() else None)
+            targets = targets.to(replica.device)
+            data_s = time.perf_counter() - waited_from
+            for group in optimizer.param_groups:
+                group["lr"] = learning_rate(
+                    step, base_lr=spec.base_lr, base_batch=spec.base_batch, global_batch=spec.global_batch,
+                    warmup_steps=int(spec.warmup_fraction * total_steps), total_steps=total_steps,
+                )  # fmt: skip
+            loss = loss_of(model(inputs), targets)
+            loss.backward()
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
+            step += 1
+            batches.step += 1
+            # Equal shares, so the mean of the ranks' means is the mean over the global batch.
+            value = float(replica.sum(loss.detach()) / replica.world)
+            compute_s = time.perf_counter() - waited_from - data_s
+            log.emit(
+                "step", step=step, epoch=batches.epoch, loss=value.hex(), data_s=data_s, compute_s=compute_s,
+            )  # fmt: skip
+            ends_epoch = batches.step == len(batches)
+            if ends_epoch or step == last_step:
+                accuracy = evaluate(model, spec, replica)
+                log.emit("epoch", step=step, epoch=batches.epoch, loss=value.hex(), accuracy=accuracy)
+            if ends_epoch:
+                batches.next_epoch()
+            if ends_epoch or step == last_step or step % spec.checkpoint_every == 0:
+                started = time.perf_counter()
+                replica.report({"loss": value, "step": step, "accuracy": accuracy or 0.0}, write)
+                log.emit("checkpoint", step=step, seconds=time.perf_counter() - started)
+            if ends_epoch or step == last_step:
+                break
+            waited_from = time.perf_counter()
+    checksum = sum(parameter.double().sum().item() for parameter in core.parameters()).hex()
+    log.emit("end", step=step, checksum=checksum)
+    return Outcome(step, value, accuracy, checksum)
+
+
+def evaluate(model: torch.nn.Module, spec: TrainSpec, replica: Replica) -> float:
+    """Return the share of correct predictions on the test split (images) or tokens (text), over all workers."""
+    import torch
+
+    from labsupport.training.data import load_dataset
+
+    dataset, _ = load_dataset(
+        spec.dataset, "test", root=spec.data_root, image_size=spec.image_size, sequence=spec.sequence
+    )
+    mine = range(replica.rank, len(dataset), replica.world)
+    dtype = getattr(torch, spec.dtype)
+    counts = torch.zeros(2, dtype=torch.float64, device=replica.device)  # correct, all
+    core = getattr(model, "module", model)  # not through DDP: the shares differ in length, its buffers sync would hang
+    core.eval()
+    with torch.no_grad():
+        for first in range(0, len(mine), spec.global_batch):
+            pairs = [dataset[index] for index in mine[first : first + spec.global_batch]]
+            inputs = torch.stack([pair[0] for pair in pairs]).to(replica.device)
+            targets = torch.stack([torch.as_tensor(pair[1]) for pair in pairs]).to(replica.device)
+            predictions = core(inputs.to(dtype) if inputs.is_floating_point() else inputs).argmax(-1)
+            counts += torch.tensor([(predictions == targets).sum().item(), targets.numel()], dtype=torch.float64)
+    core.train()
+    correct, total = replica.sum(counts).tolist()
+    return correct / total
+
+
+def train_alone(spec: TrainSpec, folder: Path, deal: Callable[..., Sequence[int]] = shard) -> Outcome:
+    """Train in this process, on the same global batches as any distributed run of the spec; events go to `folder`."""
+    log = EventLog(folder, rank=0)
+    try:
+        return run_worker(spec, Alone(), log, deal)
+    finally:
+        log.close()

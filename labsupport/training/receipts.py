@@ -1,0 +1,67 @@
+"""The receipts of a training run: what was measured, and nothing else."""
+
+from __future__ import annotations
+
+from statistics import quantiles
+from typing import Any
+
+from labsupport.receipts.ledger import record
+from labsupport.receipts.receipt import Receipt
+from labsupport.training.drill import DrillResult
+from labsupport.training.trainer import TrainResult
+
+
+def half_interquartile_range(values: list[float]) -> float | None:
+    """Return half the distance between the quartiles, or None for fewer than two values."""
+    if len(values) < 2:
+        return None
+    low, _, high = quantiles(values, n=4)
+    return (high - low) / 2
+
+
+def record_run(result: TrainResult) -> tuple[Receipt, ...]:
+    """Record throughput, loss and accuracy of one run; the throughput is that of the median step."""
+    spec = result.spec
+    steps = max(result.losses)
+    run: dict[str, Any] = {
+        "where": "gpu" if spec.gpus_per_worker else "local",
+        "gpus": spec.gpus_per_worker * spec.num_workers,
+        "workers": spec.num_workers,
+        "model": spec.model,
+        "dataset": spec.dataset,
+        "global_batch": spec.global_batch,
+        "seed": spec.seed,
+        "run": result.folder.name,
+    }
+    receipts = [
+        record("training.loss", result.losses[steps], "nats", n=1, steps=steps, **run),
+        record("training.accuracy", result.accuracy, "share", n=1, steps=steps, **run),
+    ]
+    if result.step_s:
+        rates = [spec.global_batch / seconds for seconds in result.step_s]
+        throughput = record(
+            "training.throughput", result.samples_per_s, "samples/s", n=len(rates),
+            spread=half_interquartile_range(rates), statistic="median", **run,
+        )  # fmt: skip
+        receipts.insert(0, throughput)
+    return tuple(receipts)
+
+
+def record_drill(drill: DrillResult) -> tuple[Receipt, ...]:
+    """Record how long a run took from the death of a worker to its next step, and what it lost."""
+    spec = drill.interrupted.spec
+    facts: dict[str, Any] = {
+        "where": "gpu" if spec.gpus_per_worker else "local",
+        "gpus": spec.gpus_per_worker * spec.num_workers,
+        "workers": spec.num_workers,
+        "model": spec.model,
+        "killed_rank": drill.rank,
+        "killed_at_step": drill.killed_at_step,
+        "seed": spec.seed,
+        "run": drill.interrupted.folder.name,
+    }
+    return (
+        record("training.recovery_s", drill.recovery_s, "s", n=1, **facts),
+        record("training.lost_steps", drill.lost_steps, "steps", n=1, **facts),
+        record("training.resume_exact", float(drill.exact), "bool", n=1, **facts),
+    )

@@ -1,0 +1,288 @@
+"""Run a training spec on Ray Train: a thin shell around labsupport.training.loop.
+
+Ray Train V2 starts one process per worker, joins them in a process group (gloo on CPUs, NCCL on GPUs) and restarts the
+group when a worker dies. The loop then asks for the newest checkpoint that verifies on every rank; rank 0 decides and
+the others follow. `train()` is what the command `labs train` and the labs call.
+
+What is not covered: elastic worker counts, and storage that the workers of several machines do not share.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING, Any
+
+from labsupport.errors import LabsError
+from labsupport.hardware import machine
+from labsupport.training import ray_session
+from labsupport.training.checkpoint import CheckpointError, load_verified, newest_valid
+from labsupport.training.events import EventLog, losses, read_events, replays_that_differ
+from labsupport.training.loop import RUN_STATE, run_worker
+from labsupport.training.sampler import shard
+from labsupport.training.spec import TrainSpec
+from labsupport.workspace import workspace
+
+if TYPE_CHECKING:
+    import torch
+
+WARM_UP_STEPS = 3  # left out of the throughput: the first steps allocate buffers and build DDP's buckets
+GROUP_TIMEOUT_S = 60  # how long a rank waits for the others; PyTorch's 1800 s would hang a lab
+FOLLOW_EVERY_S = 0.2
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """What a run did. Losses and events are those of rank 0; the loss of a step is the mean over all workers."""
+
+    spec: TrainSpec
+    folder: Path
+    events: tuple[dict[str, Any], ...]
+    accuracy: float
+    checksum: str
+    wall_s: float
+    time_to_first_step_s: float
+
+    @property
+    def losses(self) -> dict[int, float]:
+        """Step -> loss, as finally counted."""
+        return losses(list(self.events))
+
+    @property
+    def restarts(self) -> int:
+        """How often the worker group was started again."""
+        return sum(event["event"] == "start" for event in self.events) - 1
+
+    @property
+    def replayed_differently(self) -> list[int]:
+        """Steps that a restart repeated with another loss: empty when the resume is exact."""
+        return replays_that_differ(list(self.events))
+
+    @property
+    def step_s(self) -> list[float]:
+        """Seconds of each step (waiting for data, compute, communication), warm-up left out."""
+        steps = [event for event in self.events if event["event"] == "step"]
+        return [event["data_s"] + event["compute_s"] for event in steps[WARM_UP_STEPS:]]
+
+    @property
+    def samples_per_s(self) -> float:
+        """Throughput of all workers together, from the median step; NaN when every step was warm-up."""
+        return self.spec.global_batch / median(self.step_s) if self.step_s else float("nan")
+
+
+class RayReplica:
+    """One Ray Train worker, as the training loop sees it."""
+
+    def __init__(self) -> None:
+        import ray.train
+        import ray.train.torch
+
+        context = ray.train.get_context()
+        self.rank, self.world = context.get_world_rank(), context.get_world_size()
+        self.device = ray.train.torch.get_device()
+
+    def prepare(self, model: torch.nn.Module) -> torch.nn.Module:
+        import ray.train.torch
+
+        prepared: torch.nn.Module = ray.train.torch.prepare_model(model)
+        return prepared
+
+    def saved(self) -> tuple[dict[str, Any], dict[str, Any] | None] | None:
+        import ray.train
+        import torch.distributed as dist
+
+        latest = ray.train.get_checkpoint()
+        if latest is None:
+            return None
+        reported = [item.checkpoint for item in ray.train.get_all_reported_checkpoints()]
+        candidates = reported[::-1] or [latest]
+        choice: list[Any] = [None, ""]
+        if self.rank == 0:
+            try:
+                index, skipped = newest_valid(candidates, _load_all)
+                choice = [index, "; ".join(skipped)]
+            except CheckpointError as error:
+                choice = [None, str(error)]
+        if dist.is_initialized():
+            dist.broadcast_object_list(choice, src=0)
+        index, explanation = choice
+        if index is None:
+            raise CheckpointError(explanation)
+        run_state, random_states = _load_all(candidates[index])
+        same_world = run_state["world"] == self.world  # another number of workers cannot continue the same streams
+        return run_state, random_states[self.rank] if same_world else None
+
+    def report(self, metrics: dict[str, float], write: Callable[[Path], None] | None) -> None:
+        import ray.train
+
+        if write is None:
+            ray.train.report(metrics)
+            return
+        with tempfile.TemporaryDirectory(prefix="labs-checkpoint-") as folder:
+            write(Path(folder))
+            ray.train.report(
+                metrics,
+                checkpoint=ray.train.Checkpoint.from_directory(folder),
+                checkpoint_dir_name=f"step_{int(metrics['step']):07d}",  # the files of all ranks meet in one folder
+            )
+
+    def sum(self, values: torch.Tensor) -> torch.Tensor:
+        import torch.distributed as dist
+
+        if not dist.is_initialized() or self.world == 1:
+            return values
+        total = values.clone()
+        dist.all_reduce(total)
+        return total
+
+
+def _load_all(checkpoint: Any) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Verify and load every file of one checkpoint."""
+    with checkpoint.as_directory() as folder:
+        run_state = load_verified(Path(folder) / RUN_STATE)
+        return run_state, [load_verified(Path(folder) / f"rank{rank}.pt") for rank in range(run_state["world"])]
+
+
+def _worker(config: dict[str, Any]) -> dict[str, Any]:
+    """Run on every Ray Train worker."""
+    replica = RayReplica()
+    log = EventLog(Path(config["events"]), replica.rank)
+    try:
+        outcome = run_worker(TrainSpec.from_dict(config["spec"]), replica, log, config["deal"])
+    except BaseException as error:
+        log.emit("error", error=f"{type(error).__name__}: {error}")
+        raise
+    finally:
+        log.close()
+    return {"accuracy": outcome.accuracy, "checksum": outcome.checksum}
+
+
+def train(
+    spec: TrainSpec,
+    *,
+    folder: Path | None = None,
+    deal: Callable[..., Sequence[int]] = shard,
+    on_event: Callable[[dict[str, Any]], None] | None = None,
+) -> TrainResult:
+    """Train `spec` on Ray workers of this machine and return what happened.
+
+    Args:
+        folder: where events and checkpoints go; a new one under `runs` in the workspace by default. Training again
+            into the folder of an unfinished run continues it.
+        deal: the rule that deals samples to ranks (labsupport.training.sampler.shard).
+        on_event: called in a background thread with each event of rank 0, soon after it happens.
+
+    Raises:
+        LabsError: the spec does not fit this machine, or names an unknown model or data set.
+    """
+    check(spec)
+    folder = folder or new_run_folder(f"train-{spec.model}-{spec.dataset}".replace(":", "-").replace("/", "-"))
+    with ray_session.running(), _following(folder / "events", on_event):
+        from ray.train import CheckpointConfig, FailureConfig, RunConfig, ScalingConfig
+        from ray.train.torch import TorchConfig, TorchTrainer
+
+        began = time.time()
+        resources = {"GPU": spec.gpus_per_worker} if spec.gpus_per_worker else {"CPU": spec.threads_per_worker}
+        trainer = TorchTrainer(
+            _worker,
+            train_loop_config={"spec": spec.as_dict(), "events": str(folder / "events"), "deal": deal},
+            torch_config=TorchConfig(timeout_s=GROUP_TIMEOUT_S),
+            scaling_config=ScalingConfig(
+                num_workers=spec.num_workers, use_gpu=bool(spec.gpus_per_worker), resources_per_worker=resources
+            ),
+            run_config=RunConfig(
+                name="checkpoints",
+                storage_path=str(folder),
+                failure_config=FailureConfig(max_failures=spec.max_failures),
+                checkpoint_config=CheckpointConfig(num_to_keep=spec.checkpoints_to_keep),
+            ),
+        )
+        try:
+            returned = trainer.fit().return_value
+        except Exception as error:
+            raise LabsError(_why(folder / "events", error)) from error
+        wall_s = time.time() - began
+    events = tuple(read_events(folder / "events"))
+    first = next((event["time"] for event in events if event["event"] == "step"), began)
+    return TrainResult(
+        spec, folder, events, returned["accuracy"], returned["checksum"], wall_s, time_to_first_step_s=first - began
+    )
+
+
+def check(spec: TrainSpec) -> None:
+    """Find what cannot work before any process starts: too few devices, an unknown model, a data set not to be had.
+
+    Raises:
+        LabsError: says what does not fit and what would.
+    """
+    from labsupport.training.data import load_dataset
+    from labsupport.training.models import check_model
+
+    facts = machine()
+    spec.check_against(cores=facts.cores, gpus=len(facts.gpus))
+    dataset, info = load_dataset(
+        spec.dataset, "train", root=spec.data_root, image_size=spec.image_size, sequence=spec.sequence
+    )
+    check_model(spec.model, info)
+    if spec.global_batch > len(dataset):
+        raise LabsError(
+            f"--global-batch {spec.global_batch} is larger than data set {spec.dataset} with its {len(dataset)} samples"
+        )
+
+
+def _why(events: Path, error: Exception) -> str:
+    """Say in one line why a run was given up: the first error a rank noted, else Ray's own."""
+    noted = [
+        f"rank {path.stem.removeprefix('rank')}: {event['error']}"
+        for path in sorted(events.glob("rank*.jsonl"))
+        for event in read_events(events, int(path.stem.removeprefix("rank")))
+        if event["event"] == "error"
+    ]
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return f"training was given up: {noted[0] if noted else lines[-1]} (events in {events})"
+
+
+def new_run_folder(name: str) -> Path:
+    """Make a folder for one run under `runs` in the workspace; its name sorts by time."""
+    stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
+    folder = workspace("runs") / f"{stamp}-{name}-{uuid.uuid4().hex[:4]}"
+    folder.mkdir()
+    return folder
+
+
+@contextmanager
+def _following(events: Path, on_event: Callable[[dict[str, Any]], None] | None) -> Iterator[None]:
+    """Call `on_event` with each new event of rank 0 while the block runs, and with the rest at its end."""
+    if on_event is None:
+        yield
+        return
+    seen = len(read_events(events))
+    done = threading.Event()
+
+    def deliver() -> None:
+        nonlocal seen
+        new = read_events(events)[seen:]
+        seen += len(new)
+        for event in new:
+            on_event(event)
+
+    def follow() -> None:
+        while not done.wait(FOLLOW_EVERY_S):
+            deliver()
+
+    thread = threading.Thread(target=follow, name="follow-training", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+        deliver()

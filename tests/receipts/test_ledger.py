@@ -1,0 +1,223 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from labsupport.errors import LabsError
+from labsupport.receipts.ledger import Ledger, ledger, record
+from labsupport.receipts.receipt import Kind, Receipt
+
+HARDWARE = "2 cores"
+
+
+def receipt(name: str = "step_s", value: float = 0.25, source: str = "") -> Receipt:
+    at = "2026-01-31T12:00:00+00:00"
+    return Receipt(name, value, "s", Kind.MEASURED, 20, 0.01, HARDWARE, "labs train", "abc", source, at)
+
+
+@pytest.fixture
+def book(tmp_path: Path) -> Ledger:
+    return Ledger(tmp_path / "receipts.jsonl")
+
+
+def test_a_ledger_that_does_not_exist_yet_is_empty(book: Ledger) -> None:
+    assert book.read().receipts == ()
+    assert book.read().problems == ()
+    assert book.latest("step_s") is None
+
+
+def test_receipts_are_read_in_the_order_written(book: Ledger) -> None:
+    written = [receipt(value=float(value)) for value in range(5)]
+    for item in written:
+        book.append(item)
+    assert book.read().receipts == tuple(written)
+
+
+def test_the_latest_is_the_one_written_last(book: Ledger) -> None:
+    for value, name in enumerate(["a", "b", "a", "b"]):
+        book.append(receipt(name, float(value)))
+    latest = book.latest("a")
+    assert latest is not None
+    assert latest.value == 2.0
+
+
+@given(sources=st.lists(st.text(max_size=30), max_size=4))
+def test_any_text_goes_through_a_file_unchanged(tmp_path_factory: pytest.TempPathFactory, sources: list[str]) -> None:
+    book = Ledger(tmp_path_factory.mktemp("ledger") / "receipts.jsonl")
+    for source in sources:
+        book.append(receipt(source=source))
+    assert [item.source for item in book.read().receipts] == sources
+
+
+@pytest.mark.parametrize("earlier", [0, 2])
+def test_a_line_torn_at_any_byte_costs_that_receipt_only(book: Ledger, earlier: int) -> None:
+    before = [receipt(value=float(value)) for value in range(earlier)]
+    for item in before:
+        book.append(item)
+    start = book.path.stat().st_size if earlier else 0
+    lost, after = receipt("lost", source="käse"), receipt("after")
+    book.append(lost)
+    whole = book.path.read_bytes()
+    for end in range(start, len(whole)):
+        book.path.write_bytes(whole[:end])
+        kept = [*before, lost] if end == len(whole) - 1 else before  # only the line break is missing there
+        contents = book.read()
+        assert contents.receipts == tuple(kept)
+        torn = () if end in (start, len(whole) - 1) else (f"receipts.jsonl line {earlier + 1}: torn, skipped",)
+        assert contents.problems == torn
+
+        book.append(after)
+        contents = book.read()
+        assert contents.receipts == (*kept, after)
+        assert len(contents.problems) == len(torn)
+        assert all(f"line {earlier + 1}: corrupt" in problem for problem in contents.problems)
+
+
+def test_a_corrupt_middle_line_is_named_and_skipped(book: Ledger) -> None:
+    for name in "abc":
+        book.append(receipt(name))
+    lines = book.path.read_bytes().splitlines(keepends=True)
+    book.path.write_bytes(lines[0] + lines[1].replace(b"0.25", b"0.99") + lines[2])
+    contents = book.read()
+    assert [item.name for item in contents.receipts] == ["a", "c"]
+    assert len(contents.problems) == 1
+    assert contents.problems[0].startswith("receipts.jsonl line 2: corrupt (receipt id is")
+    assert contents.problems[0].endswith("), skipped")
+
+
+def test_a_block_of_zeros_left_by_a_power_cut_is_skipped(book: Ledger) -> None:
+    book.append(receipt("a"))
+    with book.path.open("ab") as file:
+        file.write(b"\0" * 512)
+    book.append(receipt("b"))
+    assert [item.name for item in book.read().receipts] == ["a", "b"]
+    assert len(book.read().problems) == 1
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"\x7fELF\x02\x01\x01\x00" + bytes(range(256)),
+        b"hello",
+        b'{"a": 1}\n{"a": 2}\n',
+        b"name,value\nx,1\n",
+        b"[" * 100_000,
+    ],
+)
+def test_a_file_that_is_no_ledger_is_refused_in_one_line(book: Ledger, content: bytes) -> None:
+    book.path.write_bytes(content)
+    with pytest.raises(LabsError, match="not a receipts file") as refusal:
+        book.read()
+    assert "\n" not in str(refusal.value)
+
+
+def test_a_folder_in_the_place_of_the_file_is_refused_in_one_line(tmp_path: Path) -> None:
+    with pytest.raises(LabsError, match="cannot be read"):
+        Ledger(tmp_path).read()
+    with pytest.raises(LabsError, match="cannot be opened"):
+        Ledger(tmp_path).append(receipt())
+
+
+def test_a_full_disk_is_reported_in_one_line() -> None:
+    with pytest.raises(LabsError, match="No space left"):
+        Ledger("/dev/full").append(receipt())
+
+
+def test_a_write_cut_short_leaves_the_file_as_it_was(book: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    import os
+
+    book.append(receipt("a"))
+    before = book.path.read_bytes()
+    write = os.write
+    monkeypatch.setattr("labsupport.receipts.ledger.os.write", lambda file, data: write(file, data[:10]))
+    with pytest.raises(LabsError, match="No space left"):
+        book.append(receipt("b"))
+    assert book.path.read_bytes() == before
+
+
+APPENDER = """
+import sys
+from labsupport.receipts.ledger import Ledger
+from labsupport.receipts.receipt import Kind, Receipt
+book = Ledger(sys.argv[1])
+for value in range(50):
+    source = "x" * (value * 97 % 5000)
+    book.append(Receipt(sys.argv[2], float(value), "s", Kind.MODELLED, None, None, "", "", "", source,
+                        "2026-01-31T12:00:00+00:00"))
+"""
+
+
+def test_four_processes_append_at_once_and_every_line_stays_whole(book: Ledger) -> None:
+    writers = [subprocess.Popen([sys.executable, "-c", APPENDER, str(book.path), name]) for name in "abcd"]
+    assert [writer.wait() for writer in writers] == [0, 0, 0, 0]
+    contents = book.read()
+    assert contents.problems == ()
+    for name in "abcd":
+        values = [item.value for item in contents.receipts if item.name == name]
+        assert values == [float(value) for value in range(50)]
+
+
+def test_record_fills_in_the_origin(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LABS_COMMAND", "labs train --epochs 2")
+    taken = record("week01.step_s", 0.25, "s", n=20, spread=0.01, hardware=HARDWARE, seed=7)
+    assert taken.kind is Kind.MEASURED
+    assert taken.command == "labs train --epochs 2"
+    assert taken.commit
+    assert taken.at.endswith("+00:00")
+    assert taken.details["seed"] == 7
+    assert "load_1m" in taken.details
+    assert ledger().read().receipts == (taken,)
+
+
+def test_record_names_this_machine_for_what_ran_here_only() -> None:
+    from labsupport.hardware import machine
+
+    assert record("a_s", 1.0, "s").hardware == machine().summary
+    assert record("b_s", 1.0, "s", Kind.QUOTED, source="data sheet, 2026-01-05").hardware == ""
+    assert record("c_s", 1.0, "s", Kind.TARGET).hardware == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        ({"value": float("nan"), "unit": "s"}, "value is nan"),
+        ({"value": 1.0, "unit": ""}, "unit is ''"),
+        ({"value": 1.0, "unit": "s", "kind": "quoted"}, "source is ''"),
+        ({"value": 1.0, "unit": "s", "kind": "simulated"}, "seed is None"),
+        ({"value": 1.0, "unit": "s", "kind": "rumoured"}, "'rumoured' is not a valid Kind"),
+    ],
+)
+def test_record_refuses_an_incomplete_receipt_in_one_line(arguments: dict, reason: str) -> None:
+    with pytest.raises(LabsError, match="refused") as refusal:
+        record("x", **arguments, hardware=HARDWARE)
+    assert reason in str(refusal.value)
+    assert ledger().read().receipts == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "unit", "details", "rule"),
+    [
+        ("mfu", 10.1, "fraction", {}, "R1"),
+        ("mfu", 42.1, "fraction", {}, "R1"),
+        ("week10.failover_max_s", 30, "s", {"check_interval_s": 30, "failure_threshold": 3, "propagation_s": 60}, "R7"),
+        ("gateway.ttft_p99_ms", 48, "ms", {"samples": 50}, "R11"),
+        ("utilisation", 130, "%", {}, "R16"),
+        ("step_s", 3, "B", {}, "R0"),
+        ("step_s", -3, "s", {}, "R0"),
+    ],
+)
+def test_record_refuses_an_impossible_number_and_names_the_rule(
+    name: str, value: float, unit: str, details: dict, rule: str
+) -> None:
+    with pytest.raises(LabsError, match=f"refused: {rule} "):
+        record(name, value, unit, n=20, spread=0.0, hardware=HARDWARE, **details)
+    assert ledger().read().receipts == ()
+
+
+def test_record_writes_what_is_only_suspicious() -> None:
+    assert record("boot_s", 3.0, "s", n=1, hardware=HARDWARE) in ledger().read().receipts

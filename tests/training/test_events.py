@@ -1,0 +1,33 @@
+"""A reader follows a log that is still being written."""
+
+from __future__ import annotations
+
+from labsupport.training.events import EventLog, losses, read_events, replays_that_differ
+
+
+def steps(*pairs: tuple[int, float]) -> list[dict]:
+    return [{"event": "step", "step": step, "loss": loss.hex()} for step, loss in pairs]
+
+
+def test_events_of_a_rank_are_read_back_in_order(tmp_path):
+    log = EventLog(tmp_path / "events", rank=1)
+    log.emit("start", step=0)
+    log.emit("step", step=1, loss=0.5.hex())
+    log.close()
+    first, second = read_events(tmp_path / "events", rank=1)
+    assert (first["event"], second["step"]) == ("start", 1)
+    assert read_events(tmp_path / "events", rank=0) == []
+
+
+def test_a_line_that_is_still_being_written_is_left_for_later(tmp_path):
+    (tmp_path / "rank0.jsonl").write_text('{"event": "start"}\n{"event": "st')
+    assert [event["event"] for event in read_events(tmp_path)] == ["start"]
+
+
+def test_a_step_repeated_after_a_restart_counts_once():
+    assert losses(steps((1, 0.5), (2, 0.4), (2, 0.4), (3, 0.3))) == {1: 0.5, 2: 0.4, 3: 0.3}
+
+
+def test_a_replay_that_differs_in_the_last_bit_is_found():
+    assert replays_that_differ(steps((1, 0.5), (1, 0.5))) == []
+    assert replays_that_differ(steps((1, 0.5), (1, 0.5 + 2**-53))) == [1]
