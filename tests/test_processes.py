@@ -178,8 +178,9 @@ class TestSupervised:
         program = subprocess.Popen(
             python(
                 """
-                import subprocess, sys, time
+                import signal, subprocess, time
                 from labsupport.processes import supervised
+                signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in a shell's background jobs
                 with supervised():
                     child = subprocess.Popen(["sleep", "120"], start_new_session=True)
                     print(child.pid, flush=True)

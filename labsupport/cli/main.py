@@ -16,13 +16,13 @@ from labsupport.errors import LabsError
 
 FIRST_USE = """Lab notebooks for AI infrastructure: run, break, repair, measure, grade.
 
+\b
 A first hour:
-
-    labs doctor            what this machine has, and what each absence disables
-    labs lab 1             open week 1 in JupyterLab
-    labs run 1             execute it from start to end, with scoreboard and report
-    labs grade 1           the same in a fresh kernel, with seeds you have not seen
-    labs train --help      the trainer that the labs of weeks 1 to 3 use
+    labs doctor           what this machine has, and what each absence disables
+    labs lab 1            open week 1 in JupyterLab
+    labs run 1            execute it from start to end: scoreboard and report
+    labs grade 1          again in a fresh kernel, with seeds you have not seen
+    labs train --help     the trainer that the labs of weeks 1 to 3 use
 """
 
 app = typer.Typer(

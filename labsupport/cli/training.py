@@ -11,14 +11,14 @@ import typer
 from labsupport.training.spec import TrainSpec
 
 if TYPE_CHECKING:
-    from labsupport.training.trainer import TrainResult
+    from labsupport.training.result import TrainResult
 
 DEFAULT = TrainSpec()
 
 
 def register(app: typer.Typer) -> None:
     """Add the training verbs to the command line."""
-    app.command(rich_help_panel="training")(train)
+    app.command()(train)
 
 
 def train(
@@ -44,9 +44,12 @@ def train(
     track: Annotated[bool, typer.Option(help="write the run to MLflow")] = True,
     as_json: Annotated[bool, typer.Option("--json", help="print the result as JSON, without progress")] = False,
 ) -> None:
-    """Train a model on Ray workers; the loss does not depend on how many.
+    """Train a model on Ray workers, with live progress.
 
-    First use, about a minute on two cores: labs train --model resnet18 --dataset digits --num-workers 2 --epochs 5
+    The loss does not depend on how many workers there are. First use, about a minute on two cores:
+
+    \b
+    labs train --model resnet18 --dataset digits --num-workers 2 --epochs 5
     """
     spec = TrainSpec(
         model=model, dataset=dataset, num_workers=num_workers, epochs=epochs, max_steps=max_steps,

@@ -94,7 +94,9 @@ def kernel_environment(
 ) -> dict[str, str]:
     """Return the environment of a kernel that finds the course's packages in `root` and nothing of an earlier run."""
     environment = dict(os.environ)
-    environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(root), os.environ.get("PYTHONPATH", "")]))
+    package_parent = str(Path(__file__).resolve().parents[2])  # the kernel runs this labsupport and no other
+    folders = [str(root), package_parent, *filter(None, [os.environ.get("PYTHONPATH")])]
+    environment["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(folders))
     environment[PROFILE] = profile
     environment[HIDDEN_SEEDS] = hidden_seeds
     environment[PROGRESS] = "1" if progress else ""
@@ -197,6 +199,8 @@ def _drop_papermill_metadata(notebook: nbformat.NotebookNode) -> None:
     """Drop paths, times and versions: an executed notebook is stored, compared and shared."""
     for node in (notebook, *notebook.cells):
         node.metadata.pop("papermill", None)
+        if node.metadata.get("tags") == []:
+            del node.metadata["tags"]  # papermill gives every cell some
         if "injected-parameters" in node.metadata.get("tags", []):
             node.id = "injected"  # papermill draws one at random
 

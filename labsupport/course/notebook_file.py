@@ -1,4 +1,4 @@
-"""Read and write notebook files, and read the verdicts that an executed notebook holds.
+"""Read and write notebook files, and the verdicts that an executed notebook holds.
 
 What is not covered: notebooks older than format 4, which nbformat converts as it reads them.
 """
@@ -41,17 +41,31 @@ def read_notebook(path: Path) -> nbformat.NotebookNode:
 
 
 def write_notebook(notebook: nbformat.NotebookNode, path: Path) -> None:
-    """Write a notebook to a temporary name, then rename: an interrupted write leaves the old file whole."""
+    """Write a notebook whole or not at all."""
     import nbformat
 
     nbformat.validate(notebook)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(path, nbformat.writes(notebook) + "\n")
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a file to a temporary name, then rename: an interrupted write leaves the old file as it was.
+
+    Raises:
+        LabsError: the file cannot be written.
+    """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        temporary.write_text(nbformat.writes(notebook) + "\n", encoding="utf-8")
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            temporary.write_text(text, encoding="utf-8")
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
+    except OSError as error:
+        raise LabsError(
+            f"{path}: cannot be written ({error.strerror}); name a file in a folder you may write"
+        ) from error
 
 
 def verdicts(notebook: nbformat.NotebookNode) -> Iterator[tuple[str, Check]]:

@@ -1,8 +1,8 @@
 """Run a week's notebook from beginning to end, without a browser, and collect its verdicts.
 
-The learner's notebook is not changed: the executed copy goes to a folder of the caller, which is also the kernel's current
-folder. A cell of the learner that raises ends the run and is reported by its place and first line; it is not an error of
-this module.
+The learner's notebook is not changed: the executed copy goes to a folder of the caller, which is also the kernel's
+current folder. A cell that raises ends the run; it is reported by its place and first line, in the result: a mistake in
+a learner's code is no error of this module.
 
 What is not covered: comparing the notebook with the one that was handed out (`grade` does).
 """

@@ -1,7 +1,7 @@
 """The last cell of a lab: which exercises passed in this kernel, and which success criteria the receipts support.
 
-A criterion is judged from the receipts of the learner's workspace, not from this kernel, so a criterion that a command met
-last week is met here too. What was measured on smaller hardware than the criterion names is provisional, never met.
+A criterion is judged from the receipts of the learner's workspace, not from this kernel, so a criterion that a command
+met last week is met here too. What was measured on smaller hardware than the criterion names is provisional, never met.
 
 What is not covered: verdicts of an earlier kernel; `labs progress` keeps those.
 """
@@ -11,10 +11,13 @@ from __future__ import annotations
 import html
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from labsupport.course.grading import latest
 from labsupport.errors import LabsError
+
+if TYPE_CHECKING:
+    from labsupport.receipts.ledger import Ledger
 
 MIME = "application/vnd.labsupport.scoreboard+json"
 NOT_RUN = "not run"
@@ -33,6 +36,7 @@ MARKS = {
 class Judged:
     """One success criterion with its status (met, not met, provisional, not measured) and the reason."""
 
+    id: str
     text: str
     status: str
     sentence: str
@@ -86,8 +90,8 @@ class Scoreboard:
 def scoreboard(week: int, exercises: Sequence[str] = ()) -> Scoreboard:
     """Return the scoreboard of a week: the last expression of its notebook.
 
-    `exercises` names all exercises of the week, in order (`weekNN.EXERCISES`); one that was not checked in this kernel is
-    shown as not run. Never raises on what a learner's workspace holds.
+    `exercises` names all exercises of the week, in order (`weekNN.EXERCISES`); one that was not checked in this kernel
+    is shown as not run. Never raises on what a learner's workspace holds.
     """
     statuses = dict.fromkeys(exercises, NOT_RUN)
     for exercise, check in latest().items():
@@ -97,20 +101,20 @@ def scoreboard(week: int, exercises: Sequence[str] = ()) -> Scoreboard:
     return Scoreboard(week, statuses, criteria, problems)
 
 
-def judge_week(week: int) -> tuple[tuple[Judged, ...], tuple[str, ...]]:
-    """Return the judged success criteria of a week, and what could not be read of the workspace's receipts."""
+def judge_week(week: int, receipts: Ledger | None = None) -> tuple[tuple[Judged, ...], tuple[str, ...]]:
+    """Judge the success criteria of a week from a ledger, that of the workspace by default; return its problems too."""
     from labsupport.course.catalog import criteria_for
     from labsupport.course.criteria import judge
     from labsupport.receipts.ledger import LedgerContents, ledger
 
     try:
-        contents = ledger().read()
+        contents = (receipts or ledger()).read()
     except LabsError as error:  # a broken workspace must not cost the learner the verdicts
         contents = LedgerContents((), (str(error),))
     judged = []
     for criterion in criteria_for(week):
         judgement = judge(criterion, contents.receipts)
-        judged.append(Judged(criterion.text, str(judgement.status), judgement.sentence))
+        judged.append(Judged(criterion.id, criterion.text, str(judgement.status), judgement.sentence))
     return tuple(judged), contents.problems
 
 

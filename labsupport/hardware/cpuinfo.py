@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass
 
 # The kernel's own flag names (arch/x86/include/asm/cpufeatures.h), in the order they are shown.
-ISA_FLAGS = ("avx2", "avx512f", "avx512_vnni", "avx_vnni", "avx512_bf16", "amx_int8")
+ISA_FLAGS = ("avx2", "avx512f", "avx512_vnni", "avx_vnni", "avx512_bf16", "amx_int8", "amx_bf16")
 
 _MARKETING = re.compile(r"\((?:R|TM|tm|r)\)|\bCPU\b|\b\d+-Core Processor\b|\bProcessor\b|@.*$|,")
 

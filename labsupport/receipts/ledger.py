@@ -129,7 +129,7 @@ def record(
     """
     try:
         if hardware is None:
-            hardware = _this_machine() if Kind(kind) in (Kind.MEASURED, Kind.SIMULATED) else ""
+            hardware = _this_machine() if kind in (Kind.MEASURED, Kind.SIMULATED) else ""
         if kind == Kind.MEASURED:
             details.setdefault("load_1m", round(os.getloadavg()[0], 2))
         receipt = Receipt(

@@ -45,6 +45,8 @@ def short_command(argv: Sequence[str]) -> str:
     program = Path(argv[0]).name if argv else ""
     if not program or program == "-c":
         return "python"
+    if program == "__main__.py":
+        program = Path(argv[0]).parent.name  # python -m program
     if "ipykernel" in argv[0] or "colab_kernel" in argv[0]:
         return "notebook"  # a kernel's arguments are a connection file, which names nothing a reader could run
     shown = [program]
@@ -54,7 +56,7 @@ def short_command(argv: Sequence[str]) -> str:
         secret = option.startswith("-") and any(word in option.lower() for word in _SECRET_WORDS)
         shown.append("***" if hide_next else f"{option}=***" if secret and equals else argument)
         hide_next = secret and not equals
-    line = shlex.join(shown).replace(str(Path.home()), "~")
+    line = shlex.join(shown).replace(f"{Path.home()}/", "~/")
     return line if len(line) <= _COMMAND_CHARACTERS else line[: _COMMAND_CHARACTERS - 3] + "..."
 
 

@@ -17,6 +17,7 @@ from functools import cached_property
 from labsupport.receipts.quantities import QUANTITIES
 
 TOLERANCE = 0.02  # three printed digits are off by at most 0.5 %; who prints fewer states a claim_tolerance
+ROUNDING = 1e-9  # 1 - 0.98 is a little more than 0.02 in binary
 MAX_TOLERANCE = 0.25  # a claim may state its own, but not one that excuses anything
 
 
@@ -99,9 +100,9 @@ class Rule:
 
 def exceeds(value: float, bound: float, tolerance: float = TOLERANCE) -> bool:
     """Say whether a non-negative value lies above a bound by more than the tolerance."""
-    return value > bound * (1 + tolerance)
+    return value > bound * (1 + tolerance + ROUNDING)
 
 
 def differs(printed: float, computed: float, tolerance: float = TOLERANCE) -> bool:
     """Say whether two values of one quantity differ by more than the tolerance."""
-    return abs(printed - computed) > tolerance * abs(computed)
+    return abs(printed - computed) > (tolerance + ROUNDING) * abs(computed)

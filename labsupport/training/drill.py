@@ -19,9 +19,10 @@ from labsupport.faults.processes import KillWhen
 from labsupport.training import ray_session
 from labsupport.training.events import read_events
 from labsupport.training.loop import RUN_STATE
+from labsupport.training.result import TrainResult
 from labsupport.training.sampler import shard
 from labsupport.training.spec import TrainSpec
-from labsupport.training.trainer import TrainResult, new_run_folder, train
+from labsupport.training.trainer import new_run_folder, train
 
 FLIPPED_BYTES = 64
 

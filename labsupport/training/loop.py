@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from labsupport.training.checkpoint import random_state, restore_random_state, save_verified
-from labsupport.training.events import EventLog
+from labsupport.training.events import EventLog, read_events
 from labsupport.training.learning_rate import learning_rate
+from labsupport.training.result import TrainResult
 from labsupport.training.sampler import GlobalBatches, shard
 from labsupport.training.spec import TrainSpec
 
@@ -75,10 +76,8 @@ class Alone:
 class Outcome:
     """What one worker returns: plain values, equal on all ranks."""
 
-    step: int
-    loss: float
-    accuracy: float | None
-    checksum: str  # of all parameters, summed in double precision, as float.hex
+    accuracy: float
+    checksum: str
 
 
 def run_worker(
@@ -188,7 +187,9 @@ def run_worker(
             waited_from = time.perf_counter()
     checksum = sum(parameter.double().sum().item() for parameter in core.parameters()).hex()
     log.emit("end", step=step, checksum=checksum)
-    return Outcome(step, value, accuracy, checksum)
+    if accuracy is None:
+        raise AssertionError("unreachable: the last step evaluates")
+    return Outcome(accuracy, checksum)
 
 
 def evaluate(model: torch.nn.Module, spec: TrainSpec, replica: Replica) -> float:
@@ -217,10 +218,17 @@ def evaluate(model: torch.nn.Module, spec: TrainSpec, replica: Replica) -> float
     return correct / total
 
 
-def train_alone(spec: TrainSpec, folder: Path, deal: Callable[..., Sequence[int]] = shard) -> Outcome:
+def train_alone(spec: TrainSpec, folder: Path, deal: Callable[..., Sequence[int]] = shard) -> TrainResult:
     """Train in this process, on the same global batches as any distributed run of the spec; events go to `folder`."""
-    log = EventLog(folder, rank=0)
+    began = time.time()
+    log = EventLog(folder / "events", rank=0)
     try:
-        return run_worker(spec, Alone(), log, deal)
+        outcome = run_worker(spec, Alone(), log, deal)
     finally:
         log.close()
+    events = tuple(read_events(folder / "events"))
+    first = next(event["time"] for event in events if event["event"] == "step")
+    return TrainResult(
+        spec, folder, events, outcome.accuracy, outcome.checksum, wall_s=time.time() - began,
+        time_to_first_step_s=first - began,
+    )  # fmt: skip

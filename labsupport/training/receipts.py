@@ -8,7 +8,7 @@ from typing import Any
 from labsupport.receipts.ledger import record
 from labsupport.receipts.receipt import Receipt
 from labsupport.training.drill import DrillResult
-from labsupport.training.trainer import TrainResult
+from labsupport.training.result import TrainResult
 
 
 def half_interquartile_range(values: list[float]) -> float | None:

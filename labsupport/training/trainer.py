@@ -15,18 +15,17 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from labsupport.errors import LabsError
 from labsupport.hardware import machine
 from labsupport.training import ray_session
 from labsupport.training.checkpoint import CheckpointError, load_verified, newest_valid
-from labsupport.training.events import EventLog, losses, read_events, replays_that_differ
+from labsupport.training.events import EventLog, read_events
 from labsupport.training.loop import RUN_STATE, run_worker
+from labsupport.training.result import TrainResult
 from labsupport.training.sampler import shard
 from labsupport.training.spec import TrainSpec
 from labsupport.workspace import workspace
@@ -34,48 +33,8 @@ from labsupport.workspace import workspace
 if TYPE_CHECKING:
     import torch
 
-WARM_UP_STEPS = 3  # left out of the throughput: the first steps allocate buffers and build DDP's buckets
 GROUP_TIMEOUT_S = 60  # how long a rank waits for the others; PyTorch's 1800 s would hang a lab
 FOLLOW_EVERY_S = 0.2
-
-
-@dataclass(frozen=True)
-class TrainResult:
-    """What a run did. Losses and events are those of rank 0; the loss of a step is the mean over all workers."""
-
-    spec: TrainSpec
-    folder: Path
-    events: tuple[dict[str, Any], ...]
-    accuracy: float
-    checksum: str
-    wall_s: float
-    time_to_first_step_s: float
-
-    @property
-    def losses(self) -> dict[int, float]:
-        """Step -> loss, as finally counted."""
-        return losses(list(self.events))
-
-    @property
-    def restarts(self) -> int:
-        """How often the worker group was started again."""
-        return sum(event["event"] == "start" for event in self.events) - 1
-
-    @property
-    def replayed_differently(self) -> list[int]:
-        """Steps that a restart repeated with another loss: empty when the resume is exact."""
-        return replays_that_differ(list(self.events))
-
-    @property
-    def step_s(self) -> list[float]:
-        """Seconds of each step (waiting for data, compute, communication), warm-up left out."""
-        steps = [event for event in self.events if event["event"] == "step"]
-        return [event["data_s"] + event["compute_s"] for event in steps[WARM_UP_STEPS:]]
-
-    @property
-    def samples_per_s(self) -> float:
-        """Throughput of all workers together, from the median step; NaN when every step was warm-up."""
-        return self.spec.global_batch / median(self.step_s) if self.step_s else float("nan")
 
 
 class RayReplica:

@@ -110,8 +110,9 @@ class TestPause:
         self, target: subprocess.Popen[bytes], number: signal.Signals
     ) -> None:
         code = """
-            import sys, time
+            import signal, sys, time
             from labsupport.faults.processes import pause
+            signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in a shell's background jobs
             with pause(int(sys.argv[1])):
                 print("paused", flush=True)
                 time.sleep(120)
@@ -160,6 +161,12 @@ class TestPause:
             assert becomes(lambda: is_stopped(target.pid))
             guardians()[0].terminate()
             assert becomes(lambda: not is_stopped(target.pid))
+
+    def test_the_block_reverts_without_its_guardian(self, target: subprocess.Popen[bytes]) -> None:
+        with pause(target.pid):
+            assert becomes(lambda: is_stopped(target.pid))
+            guardians()[0].kill()
+        assert becomes(lambda: not is_stopped(target.pid))
 
 
 class TestKillWhen:

@@ -79,6 +79,7 @@ def test_only_the_flags_that_matter_are_listed_and_whole_words_count() -> None:
         "avx_vnni",
         "avx512_bf16",
         "amx_int8",
+        "amx_bf16",
     )
 
 

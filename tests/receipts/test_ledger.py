@@ -189,7 +189,7 @@ def test_record_names_this_machine_for_what_ran_here_only() -> None:
         ({"value": 1.0, "unit": ""}, "unit is ''"),
         ({"value": 1.0, "unit": "s", "kind": "quoted"}, "source is ''"),
         ({"value": 1.0, "unit": "s", "kind": "simulated"}, "seed is None"),
-        ({"value": 1.0, "unit": "s", "kind": "rumoured"}, "'rumoured' is not a valid Kind"),
+        ({"value": 1.0, "unit": "s", "kind": "rumoured"}, "kind is 'rumoured': allowed are measured"),
     ],
 )
 def test_record_refuses_an_incomplete_receipt_in_one_line(arguments: dict, reason: str) -> None:

@@ -1,7 +1,7 @@
 """`labs doctor`: what this computer has, what each absence disables, and how to get it.
 
-Only three things fail the examination: a Python that is too old, locked packages that are missing or broken, and a binary
-that `LABS_REQUIRE` declares (CI declares what its jobs must have, so that no test passes by not running). All else is an
+Only three things fail the examination: a Python that is too old, packages that are missing or broken, and a binary that
+`LABS_REQUIRE` declares (CI declares what its jobs must have, so that no test passes by not running). All else is an
 upgrade: its absence names the weeks that then take another way.
 
 What is not covered: whether a Docker daemon, a cluster or a cloud account answers; those labs ask when they need it.

@@ -1,6 +1,6 @@
 """The computer itself: Python, platform, cores, memory, disk, instruction sets, GPU, workspace and loopback.
 
-The sizes that the reference guide asks for (16 GB of memory, 4 cores, 100 GB of disk) are shown beside what is here; the
+The sizes that the reference guide names (16 GB of memory, 4 cores, 100 GB of disk) are shown beside what is here; the
 default target of the course is 2 cores without a GPU, and each notebook states what it measured.
 """
 
@@ -67,8 +67,8 @@ def cores_finding(here: Machine) -> Finding:
     return Finding(
         "CPU cores",
         State.OK if enough else State.INFO,
-        f"{here.usable_cores:.3g} usable of {here.logical_cores}, {here.cpu_model}",
-        needed=f"{TARGET_CORES}; the guide names {GUIDE_CORES}",
+        f"{here.usable_cores:.3g} usable of {here.logical_cores}, {here.cpu_model}; the guide names {GUIDE_CORES}",
+        needed=str(TARGET_CORES),
         disables="parallel labs run, but their speed-ups are not worth measuring",
     )
 
@@ -80,8 +80,7 @@ def memory_finding(memory_bytes: int) -> Finding:
     return Finding(
         "memory",
         State.OK if enough else State.INFO,
-        f"{memory_bytes / 1e9:.1f} GB",
-        needed=f"the guide names {GUIDE_MEMORY_BYTES / 1e9:.0f} GB",
+        f"{memory_bytes / 1e9:.1f} GB; the guide names {GUIDE_MEMORY_BYTES / 1e9:.0f}",
         disables="each notebook states what it needs",
     )
 
@@ -89,7 +88,7 @@ def memory_finding(memory_bytes: int) -> Finding:
 def isa_finding(here: Machine) -> Finding:
     """Say what the CPU's instruction sets allow."""
     int8 = {"avx512_vnni", "avx_vnni", "amx_int8"} & set(here.isa)
-    bf16 = {"avx512_bf16", "amx_int8"} & set(here.isa)  # every CPU with AMX-INT8 has AMX-BF16
+    bf16 = {"avx512_bf16", "amx_bf16"} & set(here.isa)
     lacking = [what for what, there in (("INT8", int8), ("bfloat16", bf16)) if not there]
     return Finding(
         "instruction sets",
@@ -130,8 +129,7 @@ def disk_finding(folder: Path, free_bytes: int) -> Finding:
     return Finding(
         "free disk",
         State.OK if free_bytes >= GUIDE_DISK_BYTES else State.INFO,
-        f"{free_bytes / 1e9:.0f} GB at {folder}",
-        needed=f"the guide names {GUIDE_DISK_BYTES / 1e9:.0f} GB",
+        f"{free_bytes / 1e9:.0f} GB at {folder}; the guide names {GUIDE_DISK_BYTES / 1e9:.0f}",
         disables="the CPU environment takes about 5 GB; each notebook states what it writes",
     )
 

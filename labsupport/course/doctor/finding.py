@@ -88,5 +88,5 @@ def _verdict(findings: Sequence[Finding]) -> str:
         return f"To repair before you go on: {', '.join(failing)}."
     absent = [finding.name for finding in findings if finding.state in (State.MISSING, State.OLD)]
     if absent:
-        return f"Every lab runs. With an upgrade of {', '.join(absent)} some of them show more."
-    return "Every lab runs."
+        return f"Ready. Not here: {', '.join(absent)}; the rows above say what that costs."
+    return "Ready."

@@ -1,6 +1,6 @@
 """The Python packages: all that the lock names, the few that whole weeks stand on, and wheels that break torch.
 
-The lock (requirements/cpu.txt or gpu.txt, with torch apart in torch.txt) is compared when the course's checkout is there.
+The lock (requirements/cpu.txt or gpu.txt, with torch apart in torch.txt) is compared where the checkout is there.
 Packages are looked up by their metadata and module, not imported: that would take a minute.
 
 What is not covered: a package whose files are damaged; `make setup` checks those against their own lists.
@@ -106,6 +106,8 @@ def locked_finding(requirements: Path, installed: Installed) -> Finding:
         return Finding(
             "locked packages", State.INFO, "no checkout beside this package", disables="versions not compared"
         )
+    if installed("packaging") is None:  # it reads the lock
+        return Finding("locked packages", State.MISSING, "missing: packaging, and maybe more", how=SETUP, gate=True)
     locked: dict[str, str] = {}
     for file in files:
         if file.is_file():

@@ -1,7 +1,7 @@
 """The binaries that labs can use: a table of what each is for, and how its version is asked.
 
-None is needed: each absence names what takes its place. `LABS_REQUIRE=terraform,prometheus` turns the absence of those into
-a failure. Minimum versions are those of the course's tool list; where it names none, any version will do.
+None is needed: each absence names what takes its place. `LABS_REQUIRE=terraform,prometheus` turns the absence of those
+into a failure. Minimum versions are those of the reference guide; where it names none, any version will do.
 """
 
 from __future__ import annotations
@@ -150,7 +150,8 @@ def tool_finding(tool: Tool, path: str | None, answer: str, required: bool) -> F
         state, found = State.MISSING, "not found"
     elif version is None:
         first_line = (answer.strip().splitlines() or ["nothing"])[0]
-        state, found = (State.OLD if required and tool.minimum else State.INFO), f"version not understood: {first_line}"
+        # It may be another program of that name, or not run at all: good enough for a hint, not for a declared binary.
+        state, found = (State.OLD if required else State.INFO), f"version not understood: {first_line}"
     elif tool.minimum and not at_least(version, tool.minimum):
         state, found = State.OLD, version
     else:
@@ -170,20 +171,20 @@ def findings(required: Collection[str] = ()) -> tuple[Finding, ...]:
 
 
 def _examine(tool: Tool, required: bool) -> Finding:
-    path = next(filter(None, map(_find, (tool.name, *tool.also_called))), None)
+    path = next(filter(None, map(find, (tool.name, *tool.also_called))), None)
     return tool_finding(tool, path, "" if path is None else _ask([path, *tool.ask]), required)
 
 
 def _declared(name: str) -> Finding:
     """Judge a binary that only LABS_REQUIRE names."""
-    path = _find(name)
+    path = find(name)
     how = f"install it, or take it out of {VARIABLE}"
     state = State.REQUIRED if path is None else State.OK
     return Finding(name, state, path or "not found", f"declared by {VARIABLE}", "the tests that need it", how)
 
 
 def _guide_tools(names: Iterable[str]) -> Finding:
-    present = [name for name in names if _find(name) is not None]
+    present = [name for name in names if find(name) is not None]
     absent = [name for name in names if name not in present]
     return Finding(
         "other tools",
@@ -193,7 +194,7 @@ def _guide_tools(names: Iterable[str]) -> Finding:
     )
 
 
-def _find(name: str) -> str | None:
+def find(name: str) -> str | None:
     """Look beside the running Python first: some tools are installed as packages."""
     beside_python = str(Path(sys.executable).parent)
     return shutil.which(name, path=os.pathsep.join([beside_python, os.environ.get("PATH", os.defpath)]))

@@ -1,0 +1,235 @@
+"""The verbs of a learner's week: doctor, quiz, path, lab, run, grade, progress."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from contextlib import contextmanager
+from datetime import date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from labsupport.errors import LabsError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from labsupport.course.execution import Progress
+
+Week = Annotated[int, typer.Argument(help="number of the week, 0 to 14", metavar="WEEK")]
+Profile = Annotated[str | None, typer.Option(help="sizes: smoke (seconds), cpu, gpu; by default what fits here")]
+Json = Annotated[bool, typer.Option("--json", help="print JSON for a script, without progress")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add these verbs to the command line."""
+    for verb in (doctor, lab, run, grade, progress, quiz, path):
+        app.command()(verb)
+
+
+def doctor(as_json: Json = False) -> None:
+    """Say what this machine has and what each absence disables."""
+    from labsupport.course import doctor as examination
+
+    findings = examination.examine()
+    if as_json:
+        typer.echo(examination.as_json(findings))
+    else:
+        from rich.console import Console
+
+        Console().print(examination.render(findings))
+    raise typer.Exit(examination.exit_code(findings))
+
+
+def lab(
+    week: Annotated[int | None, typer.Argument(help="the week to open; without it, the folder of labs")] = None,
+    browser: Annotated[bool, typer.Option(help="open a browser; --no-browser prints the address")] = True,
+) -> None:
+    """Open JupyterLab on your own copies of the labs."""
+    from labsupport.course.learner import learner_folder, learner_notebook
+
+    folder = learner_folder()
+    target = f"/lab/tree/{learner_notebook(week).name}" if week is not None else "/lab"
+    arguments = [f"--ServerApp.root_dir={folder}", f"--LabApp.default_url={target}", "--ServerApp.ip=127.0.0.1"]
+    if not browser or os.geteuid() == 0:
+        arguments.append("--no-browser")
+    if os.geteuid() == 0:
+        arguments.append("--allow-root")  # containers run as root; the server listens on loopback, with a token
+    os.execv(sys.executable, [sys.executable, "-m", "jupyterlab", *arguments])
+
+
+def run(
+    week: Week,
+    solution: Annotated[bool, typer.Option("--solution", help="run the solved notebook instead of yours")] = False,
+    profile: Profile = None,
+    notebook: Annotated[Path | None, typer.Option(help="run this notebook instead of your copy")] = None,
+    settings: Annotated[list[str] | None, typer.Option("--set", help="a parameter of the notebook, as name=value")] = None,
+    out: Annotated[Path | None, typer.Option(help="folder for the executed notebook and the report")] = None,
+    as_json: Json = False,
+) -> None:
+    """Execute a week: scoreboard, success criteria, HTML report.
+
+    Exits with 1 when a cell raised or an exercise failed; an exercise that was not attempted is no failure.
+    """
+    from labsupport.course.builder import course_root
+    from labsupport.course.learner import existing_learner_notebook
+    from labsupport.course.report import write_report
+    from labsupport.course.runner import run_week
+    from labsupport.course.verdict import Status
+    from labsupport.workspace import workspace
+
+    chosen = notebook or (None if solution else existing_learner_notebook(week))
+    folder = out or workspace("runs", f"{datetime.now():%Y%m%d-%H%M%S}-week{week:02d}")
+    with _cells(f"week {week}", quiet=as_json) as on_cell:
+        result = run_week(
+            week, root=course_root(), out=folder, flavour="solution" if solution else "lab", notebook=chosen,
+            parameters=_parameters(settings or []), profile=profile, on_cell=on_cell,
+        )  # fmt: skip
+    report = write_report(result, folder / f"week{week:02d}.html")
+    if as_json:
+        typer.echo(json.dumps(result.record | {"report": str(report)}))
+    else:
+        _show_run(result, report)
+    failed = result.failure is not None or any(check.status is Status.FAILED for check in result.verdicts)
+    raise typer.Exit(1 if failed else 0)
+
+
+def grade(
+    week: Week,
+    hidden_seeds: Annotated[int, typer.Option(help="how many seeds that the learner has not seen")] = 20,
+    seed_root: Annotated[int | None, typer.Option(help="repeat a grade with the root that it names")] = None,
+    notebook: Annotated[Path | None, typer.Option(help="the notebook handed in; by default your copy")] = None,
+    profile: Profile = None,
+    out: Annotated[Path | None, typer.Option(help="where the JSON grade goes")] = None,
+    as_json: Json = False,
+) -> None:
+    """Grade a notebook in a fresh kernel, with unseen seeds.
+
+    The workspace is fresh, too, and the check cells are those that were handed out.
+
+    Exits with 1 unless every exercise passed.
+    """
+    from labsupport.course.grade import grade_week, write_grade
+    from labsupport.course.learner import existing_learner_notebook
+    from labsupport.workspace import workspace
+
+    handed_in = notebook or existing_learner_notebook(week)
+    with _cells(f"grading week {week}", quiet=as_json) as on_cell:
+        graded = grade_week(
+            week, handed_in, hidden_seeds=hidden_seeds, seed_root=seed_root, profile=profile, on_cell=on_cell
+        )
+    target = out or workspace("grades") / f"{datetime.now():%Y%m%d-%H%M%S}-week{week:02d}.json"
+    write_grade(graded, target)
+    if as_json:
+        typer.echo(json.dumps(graded.record))
+    else:
+        _show_grade(graded, target)
+    raise typer.Exit(0 if graded.passed else 1)
+
+
+def progress(as_json: Json = False) -> None:
+    """Say which exercises of which week you have passed."""
+    from labsupport.course import progress as records
+
+    summary = records.summary()
+    if as_json:
+        typer.echo(json.dumps(summary.record))
+        return
+    from rich.console import Console
+
+    Console().print(summary.rich_table())
+
+
+def quiz() -> None:
+    """Rate yourself on 19 items, and see where to start."""
+    from labsupport.course import quiz as assessment
+
+    answers: dict[str, int] = {}
+    for group in assessment.GROUPS:
+        typer.echo(f"\n{group.title}: 1 novice ... 5 expert")
+        for item in group.items:
+            answers[item.id] = typer.prompt(f"  {item.text}", type=typer.IntRange(1, 5))
+    typer.echo(f"\n{assessment.place(answers)!r}")
+
+
+def path(
+    number: Annotated[int, typer.Argument(help="1 complete, 2 training, 3 serving, 4 platform", metavar="PATH")],
+    hours_per_week: Annotated[float, typer.Option(help="hours you can give each week")] = 20.0,
+    start: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="first day; today by default")] = None,
+) -> None:
+    """Lay a learning path over your calendar."""
+    from labsupport.course.schedule import schedule
+
+    first_day = start.date() if start else date.today()
+    typer.echo(repr(schedule(number, hours_per_week, first_day)))
+
+
+def _parameters(settings: list[str]) -> dict[str, Any]:
+    """Turn `name=value` into typed values: YAML's scalars, so that 4 is a number and true a boolean."""
+    import yaml
+
+    parameters: dict[str, Any] = {}
+    for setting in settings:
+        name, equals, value = setting.partition("=")
+        if not equals or not name.isidentifier():
+            raise LabsError(f"--set {setting!r}: write name=value, such as --set num_workers=2")
+        parameters[name] = yaml.safe_load(value)
+    return parameters
+
+
+@contextmanager
+def _cells(title: str, quiet: bool) -> Iterator[Callable[[Progress], None] | None]:
+    """Show how many cells are done, and the first line of the one that runs."""
+    if quiet:
+        yield None
+        return
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (
+        TextColumn("{task.description}"), BarColumn(bar_width=24), MofNCompleteColumn(), TimeElapsedColumn(),
+        TextColumn("{task.fields[cell]}"),
+    )  # fmt: skip
+    with Progress(*columns) as bar:
+        task = bar.add_task(title, total=None, cell="starting a kernel")
+        yield lambda now: bar.update(task, total=now.total, completed=now.done, cell=now.first_line[:60])
+
+
+def _show_run(result: Any, report: Path) -> None:
+    from rich.console import Console
+
+    from labsupport.course.scoreboard import render_record
+
+    console = Console()
+    for check in result.verdicts:
+        if check.failed_codes:
+            console.print(repr(check), markup=False, highlight=False)
+    if result.scoreboard:
+        console.print(render_record(result.scoreboard))
+    if result.failure:
+        console.print(f"[bold red]stopped[/]: {result.failure}", highlight=False)
+    console.print(
+        f"{len(result.cells)} cells in {result.wall_s:.0f} s ({result.cpu_s:.0f} CPU-s), sizes: {result.profile}"
+    )
+    console.print(f"report: {report}", soft_wrap=True)
+
+
+def _show_grade(graded: Any, target: Path) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console()
+    table = Table(title=f"week {graded.week}, {graded.hidden_seeds} unseen seeds from root {graded.seed_root}")
+    for column in ("exercise", "verdict", "failed criteria"):
+        table.add_column(column)
+    for exercise in graded.exercises:
+        failed = ", ".join(outcome["code"] for outcome in exercise.outcomes if not outcome["ok"])
+        table.add_row(exercise.id, exercise.status, failed)
+    console.print(table)
+    for cell in graded.tampered:
+        console.print(f"check of exercise {cell.exercise}: {cell.what}; the original was used", highlight=False)
+    if graded.failure:
+        console.print(f"[bold red]stopped[/]: {graded.failure}", highlight=False)
+    console.print(f"{'passed' if graded.passed else 'not passed'}; grade: {target}", soft_wrap=True)

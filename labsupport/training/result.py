@@ -1,0 +1,71 @@
+"""What a training run did, read from the events of its rank 0."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from labsupport.training.events import losses, replays_that_differ
+from labsupport.training.spec import TrainSpec
+
+WARM_UP_STEPS = 3  # left out of times: the first steps allocate buffers and build DDP's buckets
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """What a run did. The loss of a step is the mean over all workers."""
+
+    spec: TrainSpec
+    folder: Path
+    events: tuple[dict[str, Any], ...]
+    accuracy: float  # share of correct predictions on the test split
+    checksum: str  # of all parameters, summed in double precision, as float.hex
+    wall_s: float
+    time_to_first_step_s: float
+
+    @property
+    def losses(self) -> dict[int, float]:
+        """Step -> loss, as finally counted."""
+        return losses(list(self.events))
+
+    @property
+    def restarts(self) -> int:
+        """How often the worker group was started again."""
+        return sum(event["event"] == "start" for event in self.events) - 1
+
+    @property
+    def replayed_differently(self) -> list[int]:
+        """Steps that a restart repeated with another loss: empty when the resume is exact."""
+        return replays_that_differ(list(self.events))
+
+    def _steps(self) -> list[dict[str, Any]]:
+        return [event for event in self.events if event["event"] == "step"][WARM_UP_STEPS:]
+
+    @property
+    def step_s(self) -> list[float]:
+        """Seconds of each step (waiting for data, compute, communication), warm-up left out."""
+        return [event["data_s"] + event["compute_s"] for event in self._steps()]
+
+    @property
+    def data_s(self) -> list[float]:
+        """Seconds that each step waited for its data, warm-up left out."""
+        return [event["data_s"] for event in self._steps()]
+
+    @property
+    def samples_per_s(self) -> float:
+        """Throughput of all workers together, from the median step; NaN when every step was warm-up."""
+        return self.spec.global_batch / median(self.step_s) if self.step_s else float("nan")
+
+
+def largest_difference(one: TrainResult, other: TrainResult) -> float:
+    """Return the largest distance between the losses of two runs at the same step.
+
+    Raises:
+        ValueError: the runs did not do the same steps.
+    """
+    left, right = one.losses, other.losses
+    if left.keys() != right.keys():
+        raise ValueError(f"the runs did different steps: {len(left)} and {len(right)}")
+    return max(abs(left[step] - right[step]) for step in left)

@@ -1,0 +1,515 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+# ---
+
+# %% [markdown]
+# # Week 1 · Ray and data-parallel training
+#
+# A team doubles its GPUs on Friday. On Monday the loss curve is another one, and nobody can say whether it was the
+# batch, the learning rate, the sampler or the hardware: three weeks of runs cannot be compared with the ones before.
+# **A distributed run that does not reproduce the single-process run on the same global batches is a different
+# experiment.** This lab makes them equal to the last digits, takes the machinery apart, and then kills a worker in the
+# middle of an epoch to see whether anything is lost.
+#
+# | you will | on | with |
+# |---|---|---|
+# | look at a running Ray from outside, and kill a part of it | your processes | section 1 |
+# | train on two workers and on one, and compare every loss | real training, 2 CPU cores | sections 2, 3 |
+# | write a sampler, a ring all-reduce, a gradient average and a schedule | graded as you run them | sections 4 to 7 |
+# | lose a worker to SIGKILL | your sampler, real processes | section 8 |
+#
+# Everything here runs on two CPU cores. With GPUs, set `gpus_per_worker = 1`: the same code uses NCCL.
+
+# %% tags=["parameters"]
+seed = 0
+num_workers = 2
+gpus_per_worker = 0
+
+# %%
+import os
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from checks import week01
+from labsupport import BarFigure, Line, LineFigure, ReceiptTable, Status, TrainingProgress, machine, profile, record, scoreboard
+from labsupport.training import collectives, drill, ray_anatomy, ray_session, sampler, trainer
+from labsupport.training.loop import train_alone
+from labsupport.training.receipts import record_drill, record_run
+from labsupport.training.result import largest_difference
+from labsupport.training.spec import TrainSpec
+
+sizes = profile()
+print(f"{machine().summary}; sizes: {sizes.name}")
+
+# %% [markdown]
+# ## 1 · A running Ray, seen from outside
+#
+# Ray is a handful of processes. Operators meet them as lines in `ps` at three in the morning, so start there and not at
+# the API. The next cell starts Ray on this machine; on a cluster the same processes are spread over nodes.
+
+# %%
+session = ray_session.start(dashboard=True)
+print(f"GCS (what `ray status --address` wants): {session.gcs_address}")
+print(f"dashboard and Jobs API (a browser, `ray job submit --address`): {session.dashboard_url}")
+
+# %%
+pd.DataFrame([vars(process) for process in ray_anatomy.processes()]).drop(columns="name")
+
+# %% [markdown]
+# **The object store is not in the list: it is a piece of shared memory that the raylet owns.** Put an array of 64 MiB
+# into it and let two actors read it. Each actor is a process; a copy apiece would show in its own memory.
+
+# %%
+import ray
+
+
+@ray.remote(num_cpus=0)
+class Reader:
+    def look(self, array):
+        import psutil
+
+        before = psutil.Process().memory_full_info().uss
+        total = float(array.sum())  # touches every page
+        return os.getpid(), total, (psutil.Process().memory_full_info().uss - before) / 2**20
+
+    def ping(self):
+        return os.getpid()
+
+
+readers = [Reader.remote() for _ in range(2)]
+reference = ray.put(np.ones(2**23))
+pd.DataFrame(
+    ray.get([reader.look.remote(reference) for reader in readers]),
+    columns=["process", "sum of 8,388,608 ones", "private memory gained, MiB"],
+).round(1)
+
+# %% [markdown]
+# Both actors see 64 MiB and neither gained 64 MiB: they map the same pages, read-only. On another node the raylet would
+# fetch one copy for all its workers.
+#
+# Now break something. The dashboard is where most people look, and what they fear for. **Kill it and ask an actor
+# whether it noticed.**
+
+# %%
+from labsupport.faults.processes import kill
+
+kill(ray_anatomy.find("dashboard"))
+time.sleep(1)
+print("actors that still answer:", ray.get([reader.ping.remote() for reader in readers]))
+print("dashboard processes left:", sum(process.role == "dashboard" for process in ray_anatomy.processes()))
+for reader in readers:
+    ray.kill(reader)
+
+# %% [markdown]
+# ### Exercise 1.1 · What does each death cost? (10 minutes)
+#
+# Give each process the letter of what is lost when it alone is killed and nothing else is configured.
+#
+# * **A** the directory of nodes, actors and placement groups: nothing new can be placed anywhere
+# * **B** everything on one node: its tasks, its actors, and the objects in its shared memory
+# * **C** one task or one actor, which a retry or restart policy can bring back
+# * **D** the job: all actors, tasks and objects that it created, whatever their policies
+# * **E** the view; the work goes on
+#
+# Judged by:
+#
+# * the process that keeps the directory of actors and nodes is named
+# * the process that takes a node's objects with it is named
+# * the cheapest death is named
+# * the death that no restart policy covers is named
+# * the death that no job notices is named
+
+# %% exercise="1.1"
+# BEGIN SOLUTION
+blast_radius = {"gcs_server": "A", "raylet": "B", "worker": "C", "driver": "D", "dashboard": "E"}
+# END SOLUTION
+
+# %% tags=["check"]
+week01.blast_radius(blast_radius)
+
+# %% [markdown]
+# ## 2 · One process and two workers
+#
+# The same model, the same 64 samples per step, once in this process and once on two workers that take 32 each and
+# average their gradients. The first weights come from the seed, the order of samples from seed and epoch.
+#
+# **Predict before you run.** After all steps of the next cells, how far apart are the two losses at worst? Write your
+# guess in nats (the loss itself starts near ln 10 = 2.3).
+
+# %%
+guess_difference = 1e-6  # SOLUTION
+
+# %%
+spec = TrainSpec(
+    model="resnet18", dataset="digits", norm="group", width=sizes.pick(smoke=8, cpu=16, gpu=64), seed=seed,
+    epochs=sizes.pick(smoke=2, cpu=3, gpu=5), max_steps=sizes.pick(smoke=30, cpu=None, gpu=None),
+    num_workers=num_workers, gpus_per_worker=gpus_per_worker, checkpoint_every=5,
+)
+alone = train_alone(spec, Path(tempfile.mkdtemp(prefix="labs-alone-")))
+print(f"one process: {len(alone.losses)} steps, accuracy on the test split {alone.accuracy:.3f}")
+
+# %% [markdown]
+# Now the same spec on Ray Train. It starts a controller and one process per worker, joins the workers in a process
+# group (gloo between CPUs, NCCL between GPUs), and wraps the model in `DistributedDataParallel`, which averages
+# gradients during the backward pass. Most of the seconds before the first step are Python imports in new processes.
+
+# %%
+distributed = trainer.train(spec, on_event=TrainingProgress(f"{num_workers} workers"))
+ReceiptTable(record_run(distributed), caption=f"first step after {distributed.time_to_first_step_s:.0f} s")
+
+# %%
+steps = list(alone.losses)
+LineFigure(
+    title="Loss per step: one process and two workers",
+    x_label="optimiser step", y_label="loss, nats",
+    lines={
+        "one process": Line(steps, list(alone.losses.values())),
+        f"{num_workers} workers": Line(steps, list(distributed.losses.values()), dashed=True),
+    },
+    caption=f"measured; resnet18 with group normalisation on digits, global batch {spec.global_batch}, seed {seed}",
+)
+
+# %%
+difference = largest_difference(alone, distributed)
+record("training.ddp_difference", difference, "nats", n=len(steps), statistic="max", seed=seed, workers=num_workers)
+print(f"largest difference over {len(steps)} steps: {difference:.1e} nats; your guess: {guess_difference}")
+
+# %% [markdown]
+# The curves lie on each other; what differs is rounding. Two workers add the same 64 gradients in another order, and
+# single precision keeps about seven digits. In double precision the difference shrinks by nine orders of magnitude:
+# try `dtype="float64"`. **If your own difference is larger than rounding, look for the cause before you train on.**
+#
+# The usual cause is in the model. The next cell takes one batch of 64, once whole and once as two halves, and compares
+# the loss, without any distribution at all.
+
+# %%
+import torch
+
+from labsupport.training.data import load_dataset
+from labsupport.training.models import build_model
+
+images, info = load_dataset("digits", "train")
+batch = torch.stack([images[i][0] for i in range(64)])
+labels = torch.stack([torch.as_tensor(images[i][1]) for i in range(64)])
+rows = {}
+for norm in ("batch", "group"):
+    model = build_model("resnet18", info, norm=norm, width=8, seed=seed)
+    loss = lambda part: torch.nn.functional.cross_entropy(model(batch[part]), labels[part]).item()
+    whole, halves = loss(slice(0, 64)), (loss(slice(0, 32)) + loss(slice(32, 64))) / 2
+    rows[f"{norm} normalisation"] = {"whole batch": whole, "mean of halves": halves, "difference": abs(whole - halves)}
+pd.DataFrame(rows).T
+
+# %% [markdown]
+# Batch normalisation uses the statistics of the samples *in this process*: split the batch and it is another function.
+# That is why this lab trains with group normalisation, and why `SyncBatchNorm` exists (GPU only). With batch
+# normalisation the per-worker batch is a hyperparameter, whatever the global batch is.
+
+# %% [markdown]
+# ## 3 · Where the time of a step goes
+#
+# **Two workers on two cores halve the samples per worker; they do not halve the step.** Each step adds an all-reduce
+# of the whole gradient and a few milliseconds of DDP's own work.
+
+# %%
+def median_ms(result):
+    data, step = np.median(result.data_s) * 1e3, np.median(result.step_s) * 1e3
+    return {"waiting for data": data, "compute and communication": step - data}
+
+
+BarFigure(
+    title="Median step, milliseconds",
+    x_label="ms",
+    bars={"one process, 64 samples": median_ms(alone), f"{num_workers} workers, {64 // num_workers} each": median_ms(distributed)},
+    caption=f"measured, n = {len(alone.step_s)} and {len(distributed.step_s)} steps, one thread per process",
+)
+
+# %% [markdown]
+# Do not read an efficiency off this picture: the two runs were not interleaved, and on a machine with as many workers
+# as cores they also compete with Ray itself. Week 2 measures scaling against a control that communicates nothing.
+#
+# What the picture does show is that waiting for data is small here, because the digits lie in memory. With decoded
+# images it is the first suspect when GPUs idle.
+
+# %% [markdown]
+# ## 4 · Who gets which sample
+#
+# PyTorch's `DistributedSampler` pads the last samples so that all ranks get equally many, which repeats some of them,
+# and it can only start an epoch at its beginning. A run that restarts in the middle of an epoch then trains some
+# samples twice and others not at all, and a run that restarts with *fewer workers* gets another order altogether.
+# **The order of samples must be a property of the data set and the epoch; the number of workers only decides who takes
+# which position.**
+#
+# ### Exercise 1.2 · A sampler that survives (25 minutes)
+#
+# Write `shard`: the indices that `rank` gets in one epoch, from global position `start` on. Use whatever generator
+# you like, as long as it is your own.
+#
+# * every sample is dealt exactly once, for 1 to 8 workers and sizes that do not divide
+# * the workers' shares differ by at most one sample
+# * one sample from each worker in turn gives the same order for every number of workers
+# * another epoch or another seed gives another order
+# * from position `start` on the rest of the same order is dealt, to any number of workers
+# * two calls agree and no global random generator is touched
+
+# %% exercise="1.2"
+def shard(num_samples: int, world: int, rank: int, *, epoch: int, seed: int, start: int = 0) -> list[int]:
+    """Return the sample indices of `rank`, in the order in which it processes them."""
+    # BEGIN SOLUTION
+    order = np.random.default_rng([seed, epoch]).permutation(num_samples)
+    return order[start:][rank::world].tolist()
+    # END SOLUTION
+
+
+# %% tags=["check"]
+sampler_verdict = week01.sampler(shard)
+sampler_verdict
+
+# %% [markdown]
+# ## 5 · Moving the gradients
+#
+# The model of this lab has few parameters; a 7-billion-parameter model has 13.5 GB of bf16 gradients, every step. The
+# naive way sends everything to one rank and the sum back: the link of that rank carries 2(n - 1) times the data, and
+# adding workers makes it slower. **A ring spreads the same sum so that every link carries less than twice the data, for
+# any number of ranks.**
+#
+# ### Exercise 1.3 · Ring all-reduce (35 minutes)
+#
+# Write one rank of the ring as a generator: `received = yield chunk` sends `chunk` to the right neighbour and gives
+# you what the left neighbour sent in the same step. Return the complete sum. Cut the array into n chunks; in the first
+# n - 1 steps partial sums travel (reduce-scatter), in the next n - 1 complete ones (all-gather).
+#
+# * every rank ends with the sum, for 1 to 6 ranks and lengths from 0 to 17
+# * all ranks hold the same bits
+# * it takes 2(n - 1) steps for n ranks
+# * no rank sends more than 2(n - 1) chunks of ceil(length / n) values
+# * the array passed in is left as it was
+
+# %% exercise="1.3"
+def ring_all_reduce(rank: int, world: int, values: np.ndarray):
+    """Sum `values` (one dimension) over all ranks; yields what goes to the right neighbour in each step."""
+    # BEGIN SOLUTION
+    chunks = [chunk.copy() for chunk in np.array_split(values, world)]
+    for step in range(world - 1):
+        received = yield chunks[(rank - step) % world]
+        chunks[(rank - step - 1) % world] += received
+    for step in range(world - 1):
+        received = yield chunks[(rank + 1 - step) % world]
+        chunks[(rank - step) % world] = received
+    return np.concatenate(chunks)
+    # END SOLUTION
+
+
+# %% tags=["check"]
+ring_verdict = week01.ring(ring_all_reduce)
+ring_verdict
+
+# %% [markdown]
+# The check ran your generator in lockstep inside one process. The next cell runs the same program on three Ray actors:
+# each rank is a process, and a chunk travels from the object store of one into the next. If your ring passed, it is
+# yours; otherwise the course's.
+
+# %%
+ring = ring_all_reduce if ring_verdict.status is Status.PASSED else collectives.ring_all_reduce
+gradient = [np.random.default_rng(rank).standard_normal(sizes.pick(smoke=30_000, cpu=300_000)) for rank in range(3)]
+began = time.perf_counter()
+on_actors = collectives.run_on_actors(ring, gradient)
+seconds = time.perf_counter() - began
+print("ring by:", "you" if ring is ring_all_reduce else "the course")
+print("largest error:", float(np.abs(on_actors.outputs[0] - sum(gradient)).max()))
+print(f"{on_actors.steps} steps, {on_actors.bytes_sent[0]:,} bytes sent per rank, {seconds:.1f} s with starting three processes")
+
+# %%
+worlds = [2, 4, 8, 16, 32, 64]
+data = 13.5  # GB: bf16 gradients of 6.74 billion parameters
+LineFigure(
+    title="Data through the busiest link in one all-reduce",
+    x_label="ranks", y_label="GB", log_x=True, log_y=True,
+    lines={
+        "everything to rank 0 and back: 2(n - 1) S": Line(worlds, [2 * (n - 1) * data for n in worlds]),
+        "ring: 2(n - 1)/n S": Line(worlds, [2 * (n - 1) / n * data for n in worlds]),
+        "ring on 3 actors, bytes counted, scaled to S": Line(
+            [3], [on_actors.bytes_sent[0] / gradient[0].nbytes * data], marks=True
+        ),
+    },
+    caption="lines modelled from the algorithms, S = 13.5 GB (modelled: 2 bytes x 6.74 billion parameters); point measured",
+)
+
+# %% [markdown]
+# The ring's curve is flat: that is why rings are used for large tensors. Its price is 2(n - 1) steps one after the
+# other, each with the latency of a link, so for small tensors on many ranks trees win. NCCL chooses by size; week 2
+# reads that choice off its log.
+
+# %% [markdown]
+# ## 6 · Unequal shares
+#
+# DDP takes the plain mean of the workers' gradients. That equals the gradient of the whole batch only if all shares
+# are equal. They are not when sequences have different numbers of tokens that count, at the tail of an epoch, and
+# in gradient accumulation. **A mean of means weights a worker with 3 tokens like one with 3000.**
+#
+# ### Exercise 1.4 · The gradient of the big batch (15 minutes)
+#
+# `gradients[r]` is the mean gradient of worker r over its `counts[r]` samples. Return the mean gradient over all samples.
+#
+# * unequal shares give the gradient of the one big batch
+# * a worker without samples changes nothing, even if its gradient is NaN
+# * no samples at all raises ValueError
+# * the gradients passed in are left as they were
+
+# %% exercise="1.4"
+def average_gradients(gradients: list[np.ndarray], counts: list[int]) -> np.ndarray:
+    """Combine mean gradients of unequal shares into the gradient of the big batch."""
+    # BEGIN SOLUTION
+    if sum(counts) == 0:
+        raise ValueError("no samples")
+    weighted = [gradient * count for gradient, count in zip(gradients, counts, strict=True) if count]
+    return np.sum(weighted, axis=0) / sum(counts)
+    # END SOLUTION
+
+
+# %% tags=["check"]
+week01.averaging(average_gradients)
+
+# %% [markdown]
+# ## 7 · A bigger batch needs another learning rate
+#
+# Friday's team kept the batch per GPU, so the global batch doubled and each epoch had half the steps. With the old
+# learning rate the model moves half as far per epoch. The linear scaling rule multiplies the rate by the growth of the
+# batch and warms up to it, because the first steps at the full rate can diverge (Goyal et al. 2017).
+#
+# **Predict before you run**: a batch of 32 is trained for a few epochs; then eight times that batch for as many epochs.
+# What share of the small batch's progress (fall of the loss) does the big batch make without scaling?
+
+# %%
+guess_progress = 0.4  # SOLUTION
+
+# %%
+common = dict(model="resnet18", norm="group", width=8, num_workers=1, epochs=sizes.pick(smoke=2, cpu=6), base_lr=0.02, seed=seed)
+runs = {
+    "batch 32": TrainSpec(**common, global_batch=32, base_batch=32),
+    "batch 256, rate unchanged": TrainSpec(**common, global_batch=256, base_batch=256),
+    "batch 256, rate x 8": TrainSpec(**common, global_batch=256, base_batch=32),
+}
+trained = {name: train_alone(run, Path(tempfile.mkdtemp(prefix="labs-rate-"))) for name, run in runs.items()}
+per_epoch = {
+    name: [float.fromhex(e["loss"]) for e in result.events if e["event"] == "epoch"] for name, result in trained.items()
+}
+
+# %%
+LineFigure(
+    title="Loss at the end of each epoch",
+    x_label="epoch", y_label="loss, nats",
+    lines={name: Line(list(range(1, len(values) + 1)), values) for name, values in per_epoch.items()},
+    caption=f"measured; resnet18 (width 8) on digits, one run each, seed {seed}: a trend, not a comparison of optima",
+)
+
+# %%
+fall = {name: result.losses[1] - per_epoch[name][-1] for name, result in trained.items()}
+share = fall["batch 256, rate unchanged"] / fall["batch 32"]
+print(f"progress of batch 256 at the unchanged rate: {share:.2f} of that of batch 32; your guess: {guess_progress}")
+print(f"with the scaled rate: {fall['batch 256, rate x 8'] / fall['batch 32']:.2f}")
+
+# %% [markdown]
+# The rule is a first-order argument: k small steps in nearly the same direction are one step k times as long. It stops
+# being true when the gradient turns within those k steps, early in training (hence the warm-up), and beyond a batch
+# size that depends on the problem (the critical batch size), where more samples per step buy nothing.
+#
+# ### Exercise 1.5 · The schedule (15 minutes)
+#
+# * the rate peaks at base_lr * global_batch / base_batch when the warm-up ends
+# * it starts at base_lr and rises in equal parts to the peak
+# * then half a cosine falls to 0 at total_steps
+# * without warm-up the first step has the peak rate
+# * a step past the end has rate 0
+
+# %% exercise="1.5"
+def learning_rate(
+    step: int, *, base_lr: float, base_batch: int, global_batch: int, warmup_steps: int, total_steps: int
+) -> float:
+    """Return the rate of optimiser step `step`, counted from 0."""
+    # BEGIN SOLUTION
+    import math
+
+    peak = base_lr * global_batch / base_batch
+    if step < warmup_steps:
+        return base_lr + (peak - base_lr) * step / warmup_steps
+    progress = min(1.0, (step - warmup_steps) / (total_steps - warmup_steps))
+    return peak / 2 * (1 + math.cos(math.pi * progress))
+    # END SOLUTION
+
+
+# %% tags=["check"]
+week01.schedule(learning_rate)
+
+# %% [markdown]
+# ## 8 · Drill: a worker dies in the middle of an epoch
+#
+# The run of section 2 again, with a fault: when rank 1 has done a certain step, its process gets SIGKILL. No handler
+# runs, no file is closed. Ray notices, ends the other worker, starts both anew; they load the newest checkpoint
+# whose digests verify, and go on. If your sampler passed, it deals the samples, before and after.
+#
+# **The claim to test is not that training continues, but that nothing was lost or repeated:** every loss and every
+# parameter must equal those of the undisturbed run, bit for bit.
+#
+# **Predict**: how many seconds from the kill to the end of the next step?
+
+# %%
+guess_recovery_s = 15.0  # SOLUTION
+
+# %%
+own = sampler_verdict.status is Status.PASSED
+deal = shard if own else sampler.shard
+print("samples dealt by:", "your sampler" if own else "the course's sampler")
+result = drill.resume_drill(
+    spec, rank=1, kill_at_step=13, deal=deal, undisturbed=None if own else distributed,
+    on_event=TrainingProgress("drill"),
+)
+ReceiptTable(record_drill(result), caption="the drill")
+
+# %%
+BarFigure(
+    title="From SIGKILL to the next step",
+    x_label="seconds",
+    bars={"recovery": result.phases_s},
+    guess=guess_recovery_s,
+    caption=f"measured, n = 1; rank 1 of {num_workers} killed after step {result.killed_at_step}, "
+            f"resumed after step {result.resumed_at_step}",
+)
+
+# %%
+print("losses equal, bit for bit:    ", result.undisturbed.losses == result.interrupted.losses)
+print("parameters equal, bit for bit:", result.undisturbed.checksum == result.interrupted.checksum)
+print("steps done twice:             ", result.lost_steps)
+ray_session.stop(session)
+
+# %% [markdown]
+# Nearly all of the recovery is spent before any training: noticing, and importing PyTorch in two new processes. On a
+# cluster, image pull and node start come on top. The checkpoint interval decides the steps that are repeated; week 2
+# chooses it from the failure rate and the cost of a write.
+#
+# Three things had to be right for equality to the bit, and each is a bug that has been filed against a real trainer:
+# the position inside the epoch is saved; the random state of *every* rank is saved; and the data loader's iterator does
+# not draw from the global generator, or a resumed run draws once more than the undisturbed one.
+
+# %% [markdown]
+# ## Scoreboard
+
+# %%
+scoreboard(1, exercises=week01.EXERCISES)
+
+# %% [markdown]
+# **Summary.** Two workers and one process are the same experiment if the global batches are, and equal to rounding. A
+# ring moves less than twice the data whatever the number of ranks. A run that is killed loses time, and nothing else.
+#
+# **On Monday**: does your trainer save its position inside an epoch, and the random state of every rank? Does anything
+# verify a checkpoint before it is loaded? Who would notice a worker that is slow instead of dead?
+#
+# **Open questions**: what is the right order of samples when workers are *added*? When is bitwise equality the wrong
+# goal?

@@ -1,0 +1,129 @@
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import pytest
+
+from labsupport.receipts.claim import Claim, claims_of
+from labsupport.receipts.physics import lint_receipts
+from labsupport.receipts.receipt import Kind, Receipt
+from labsupport.receipts.rule import Severity
+
+
+def receipt(name: str, value: float, unit: str, kind: Kind = Kind.MODELLED, **details: object) -> Receipt:
+    at = "2026-01-31T12:00:00+00:00"
+    return Receipt(name, value, unit, kind, 2000, 0.0, "2 cores", "", "", "a source", at, {"load_1m": 0.1} | details)
+
+
+def rules(*receipts: Receipt) -> list[str]:
+    return [finding.rule for finding in lint_receipts(receipts)]
+
+
+@pytest.mark.parametrize(
+    ("quantities", "reason"),
+    [
+        ({"tokens_per_sec": 1}, "did you mean 'tokens_per_s'"),
+        ({"zzz": 1}, "see QUANTITIES"),
+        ({"step_s": "fast"}, "must be a finite number"),
+        ({"step_s": True}, "must be a finite number"),
+        ({"step_s": math.nan}, "must be a finite number"),
+        ({"step_s": None}, "must be a finite number"),
+        ({"step_s": [1, 2]}, "must be a finite number"),
+        ({"scaling_mode": 1}, "must be text"),
+        ({"part_quantiles": []}, "is empty"),
+        ({"part_quantiles": [1, "x"]}, "must be a finite number"),
+    ],
+)
+def test_a_claim_with_an_unknown_name_or_type_is_refused(quantities: dict, reason: str) -> None:
+    with pytest.raises(ValueError, match=reason) as refusal:
+        Claim("line 3", quantities)
+    assert "line 3" in str(refusal.value)
+
+
+def test_a_series_of_one_may_be_a_plain_number() -> None:
+    assert Claim("x", {"usage_hours": 10}).quantities == {"usage_hours": (10.0,)}
+
+
+def test_a_receipt_states_its_value_in_the_quantitys_own_unit() -> None:
+    (claim,), findings = claims_of([receipt("week05.mfu", 42.0, "%", parameters=6.74e9)])
+    assert not findings
+    assert claim.quantities["mfu"] == pytest.approx(0.42)
+    assert claim.quantities["parameters"] == 6.74e9
+    assert claim.subject.startswith("week05.mfu (")
+
+
+def test_a_receipt_may_say_which_quantity_it_states() -> None:
+    assert rules(receipt("share_of_peak", 1.3, "fraction", quantity="mfu")) == ["R1"]
+    assert rules(receipt("share_of_peak", 1.3, "fraction")) == []
+
+
+def test_a_misspelt_quantity_is_a_warning() -> None:
+    (finding,) = lint_receipts([receipt("share_of_peak", 1.3, "fraction", quantity="mfuu")])
+    assert (finding.rule, finding.severity) == ("R0", Severity.WARNING)
+
+
+def test_a_unit_of_another_thing_is_an_error_and_an_unknown_one_a_warning() -> None:
+    (wrong,) = lint_receipts([receipt("step_s", 1.0, "GB")])
+    (unknown,) = lint_receipts([receipt("step_s", 1.0, "ticks")])
+    assert (wrong.rule, wrong.severity) == ("R0", Severity.ERROR)
+    assert (unknown.rule, unknown.severity) == ("R0", Severity.WARNING)
+
+
+def test_a_detail_of_the_wrong_type_is_a_finding_and_not_a_crash() -> None:
+    (finding,) = lint_receipts([receipt("loss", 1.0, "nats", gpus="two")])
+    assert finding.rule == "R0"
+    assert "gpus is 'two'" in finding.sentence
+
+
+def test_details_that_no_rule_knows_are_left_alone() -> None:
+    assert rules(receipt("loss", 1.0, "nats", seed=3, tolerance=900.0, optimiser="adam", step_s=None)) == []
+
+
+def test_receipts_of_one_run_are_judged_together() -> None:
+    shape = {"global_batch": 256, "sequence_length": 4096}
+    tokens = receipt("a.tokens_per_s", 1.98e6, "tokens/s", run="r1", **shape)
+    step = receipt("a.step_s", 0.129, "s", run="r1", **shape)
+    (finding,) = lint_receipts([tokens, step])
+    assert finding.rule == "R2"
+    assert finding.subject == "run r1: a.tokens_per_s, a.step_s"
+    assert rules(tokens, receipt("a.step_s", 0.129, "s", run="r2", **shape)) == []
+
+
+def test_what_one_receipt_breaks_is_not_repeated_for_its_run() -> None:
+    assert rules(receipt("a.mfu", 1.2, "fraction", run="r"), receipt("a.step_s", 1.0, "s", run="r")) == ["R1"]
+
+
+def test_what_receipts_of_a_run_disagree_on_is_not_joined() -> None:
+    points = [receipt("speedup", speedup, "x", run="r", workers=count) for count, speedup in ((2, 1.9), (4, 3.6))]
+    half = receipt("scaling_efficiency", 0.9, "fraction", run="r", workers=4, scaling_mode="weak")
+    assert rules(*points, half) == []
+
+
+def test_quantiles_of_two_metrics_of_a_run_are_not_compared() -> None:
+    ttft, gap = receipt("ttft_p50_ms", 200, "ms", run="r"), receipt("token_gap_p99_ms", 30, "ms", run="r")
+    assert rules(ttft, gap) == []
+
+
+def efficiency(value: float, workers: int, **details: object) -> Receipt:
+    return receipt("scaling_efficiency", value, "fraction", workers=workers, scaling_mode="weak", **details)
+
+
+def test_efficiencies_at_several_worker_counts_are_a_curve() -> None:
+    (finding,) = lint_receipts([efficiency(1.0, 1), efficiency(0.998, 8), efficiency(0.97, 4)])
+    assert finding.rule == "R5"
+    assert finding.subject == "scaling_efficiency over 1, 4, 8 workers"
+
+
+def test_a_repeated_point_of_a_curve_replaces_the_earlier_one() -> None:
+    assert rules(efficiency(0.97, 4), efficiency(0.998, 8), efficiency(0.95, 8)) == []
+
+
+def test_curves_of_different_runs_are_not_mixed() -> None:
+    assert rules(efficiency(0.97, 4, run="cpu"), efficiency(0.998, 8, run="gpu")) == []
+
+
+def test_a_curve_as_noisy_as_its_points_is_left_alone() -> None:
+    points = [efficiency(0.90, 4), efficiency(0.93, 8)]
+    assert rules(*points) == ["R5"]
+    assert rules(*(dataclasses.replace(point, spread=0.06) for point in points)) == []
