@@ -58,6 +58,7 @@ def lab(
         arguments.append("--no-browser")
     if os.geteuid() == 0:
         arguments.append("--allow-root")  # containers run as root; the server listens on loopback, with a token
+    os.environ["LABS_PROGRESS"] = "1"  # verdicts in a learner's own session count
     os.execv(sys.executable, [sys.executable, "-m", "jupyterlab", *arguments])
 
 
@@ -151,8 +152,16 @@ def quiz() -> None:
     for group in assessment.GROUPS:
         typer.echo(f"\n{group.title}: 1 novice ... 5 expert")
         for item in group.items:
-            answers[item.id] = typer.prompt(f"  {item.text}", type=typer.IntRange(1, 5))
+            answers[item.id] = _ask_rating(item.text)
     typer.echo(f"\n{assessment.place(answers)!r}")
+
+
+def _ask_rating(text: str) -> int:
+    while True:
+        answer: str = typer.prompt(f"  {text}")
+        if answer.strip() in ("1", "2", "3", "4", "5"):
+            return int(answer)
+        typer.echo(f"  {answer!r} is no rating: write 1, 2, 3, 4 or 5")
 
 
 def path(

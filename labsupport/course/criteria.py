@@ -1,10 +1,10 @@
 """Judge a success criterion from receipts, and from nothing else.
 
 A criterion names what it wants: a number, its kind, sometimes hardware. A receipt that has all of it settles the
-question: met or not met. Any other receipt is evidence of less than was asked (fewer GPUs, a smaller model, virtual time
-in place of a clock, fewer seeds, a stand-in) and is provisional whichever way it points: a pass on two CPU workers does
-not show that four GPUs scale, and a miss on two CPU workers does not show that they do not. The sentence says which way
-it points.
+question: met or not met. Any other receipt is evidence of less than was asked (fewer GPUs, a smaller model, virtual
+time in place of a clock, fewer seeds, a stand-in) and is provisional whichever way it points: a pass on two CPU workers
+does not show that four GPUs scale, and a miss on two CPU workers does not show that they do not. The sentence says
+which way it points.
 
 Of several receipts, those that settle it come before those that do not, then measured before the rest; among equals
 the newest wins. A run on a laptop thus does not undo what was measured on the named hardware last week; a newer run on
@@ -40,7 +40,7 @@ _DECIDES = tuple(Status)
 
 @dataclass(frozen=True)
 class Part:
-    """One requirement judged: the receipt that was read, and whether its value is on target; None where there is none."""
+    """One requirement judged; without a receipt to read, `receipt` and `on_target` are None."""
 
     requirement: Requirement
     status: Status
@@ -99,10 +99,8 @@ def _judge_part(requirement: Requirement, receipts: Sequence[Receipt], machine_g
     # max keeps the first of equals, so the order is turned round: the later of two receipts of one second is newer.
     best = max(reversed(usable), key=_rank)
     on_target = requirement.compare.holds(best.value, requirement.target)
-    if best.lacks:
-        status = Status.PROVISIONAL
-    else:
-        status = Status.MET if on_target else Status.NOT_MET
+    settled = Status.MET if on_target else Status.NOT_MET
+    status = Status.PROVISIONAL if best.lacks else settled
     return Part(requirement, status, best.receipt, on_target, _sentence(requirement, best, on_target, machine_gpus))
 
 
@@ -147,17 +145,13 @@ def _nothing_to_read(requirement: Requirement, candidates: Sequence[Receipt]) ->
 
 
 def _sentence(requirement: Requirement, best: _Evidence, on_target: bool, machine_gpus: int | None) -> str:
-    receipt = best.receipt
-    shown = f"{receipt.name} is {_amount(best.value, requirement.unit)}, {receipt.kind}"
-    target = f"{requirement.compare} {_amount(requirement.target, requirement.unit)}"
+    receipt, unit = best.receipt, requirement.unit
+    shown = f"{receipt.name} is {_amount(best.value, unit, unlike=requirement.target)}, {receipt.kind}"
+    target = f"{requirement.compare} {_amount(requirement.target, unit)}"
     if not best.lacks:
         return f"{shown} ({target})"
-    side = "on target here" if on_target else "below target here" if _wants_more(requirement) else "above target here"
+    side = "on target here" if on_target else "misses the target here"
     return f"{shown} ({target}); {side}, but {', '.join(best.lacks)}{_advice(requirement, receipt, machine_gpus)}"
-
-
-def _wants_more(requirement: Requirement) -> bool:
-    return requirement.compare.holds(requirement.target + 1, requirement.target)
 
 
 def _advice(requirement: Requirement, receipt: Receipt, machine_gpus: int | None) -> str:
@@ -168,9 +162,12 @@ def _advice(requirement: Requirement, receipt: Receipt, machine_gpus: int | None
     return f" (this machine has {machine_gpus})"
 
 
-def _amount(value: float, unit: str) -> str:
-    if unit == "fraction":
-        return f"{100 * value:.4g} %"
+def _amount(value: float, unit: str, *, unlike: float | None = None) -> str:
+    """Write a value in four digits, or in all of them where four would make it look like another number."""
     if unit == "bool":
         return "true" if value else "false"
-    return f"{value:.4g}{unit}" if unit == "x" else f"{value:.4g} {unit}"
+    scale = 100 if unit == "fraction" else 1
+    digits = f"{scale * value:.4g}"
+    if unlike is not None and value != unlike and digits == f"{scale * unlike:.4g}":
+        digits = f"{scale * value:.15g}"
+    return f"{digits}x" if unit == "x" else f"{digits} {'%' if unit == 'fraction' else unit}"

@@ -35,6 +35,11 @@ def has_marker(text: str) -> bool:
     return MARKER.search(text) is not None
 
 
+def has_code_block(source: str) -> bool:
+    """Say whether a cell holds a solution block inside a function, whose stub raises when it is called."""
+    return any(block["indent"] for block in BLOCK.finditer(source))
+
+
 def to_solution(source: str) -> str:
     """Return the cell with its solved parts and without the markers."""
     source = BLOCK.sub(lambda block: block["body"].rstrip("\n"), source)

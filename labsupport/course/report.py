@@ -4,8 +4,8 @@ The page needs no network and runs no script: a content security policy forbids 
 made to be sent to a colleague or kept with a portfolio, so it follows the reader's light or dark theme and prints.
 nbconvert's `basic` template is used, because its `lab` and `classic` pages load scripts from elsewhere.
 
-What is not covered: formulas, which stay as written (a typesetter would be a script), and interactive figures, of which
-the static image is shown where the notebook has one.
+What is not covered: formulas, which stay as written (a typesetter would be a script); interactive figures, of which the
+static image is shown where the notebook has one; standard error, which the executed notebook keeps.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from labsupport.course.notebook_file import read_notebook, write_whole
 from labsupport.course.runner import RunResult
+from labsupport.course.scrub import scrub
 
 if TYPE_CHECKING:
     import nbformat
@@ -74,9 +75,10 @@ def notebook_html(notebook: nbformat.NotebookNode) -> str:
 
 
 def _static(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
-    """Return a copy whose outputs hold only what a page without scripts can show."""
+    """Return a copy whose outputs hold only what a page without scripts can show, and no home folder."""
     shown = copy.deepcopy(notebook)
     shown.metadata.pop("widgets", None)
+    scrub(shown, {str(Path.home()): "~"})
     for cell in shown.cells:
         for output in cell.get("outputs", []):
             if "data" in output:

@@ -78,12 +78,13 @@ def run_week(
     root: Path,
     out: Path,
     flavour: Flavour = "lab",
+    notebook: Path | None = None,
     parameters: Mapping[str, Any] | None = None,
     profile: str | None = None,
     on_cell: Callable[[Progress], None] | None = None,
     cell_timeout_s: float = CELL_TIMEOUT_S,
 ) -> RunResult:
-    """Execute `labs/weekNN.ipynb` or `solutions/weekNN.ipynb` of the clone at `root`; write `out/weekNN.ipynb`.
+    """Execute `notebook`, or that of the clone at `root` in this flavour; write `out/weekNN.ipynb`.
 
     A lab's verdicts count towards the learner's progress, a solution's do not.
 
@@ -96,11 +97,11 @@ def run_week(
     Raises:
         LabsError: the week, its notebook, a parameter or the profile does not exist, or the kernel does not start.
     """
-    notebook = read_notebook(week_file(root, week, flavour))
+    given = read_notebook(notebook or week_file(root, week, flavour))
     sizes = chosen_profile(profile)
     folder = _folder(out)
     done = execute(
-        notebook,
+        given,
         folder=folder,
         environment=kernel_environment(root, profile=sizes, progress=flavour == "lab"),
         parameters=parameters,

@@ -14,9 +14,12 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from labsupport.course.grading import latest
+from labsupport.course.learner_error import describe
 from labsupport.errors import LabsError
 
 if TYPE_CHECKING:
+    from rich.console import Group
+
     from labsupport.receipts.ledger import Ledger
 
 MIME = "application/vnd.labsupport.scoreboard+json"
@@ -30,6 +33,7 @@ MARKS = {
     "not met": "\N{BALLOT X}",
     "provisional": "\N{ALMOST EQUAL TO}",
 }
+STYLES = {"passed": "green", "met": "green", "failed": "red", "not met": "red", "provisional": "yellow"}
 
 
 @dataclass(frozen=True)
@@ -56,7 +60,7 @@ class Scoreboard:
         """The scoreboard as plain JSON values, as stored in the notebook."""
         return {
             "week": self.week,
-            "exercises": [{"id": exercise, "status": status} for exercise, status in self.exercises.items()],
+            "exercises": dict(self.exercises),
             "criteria": [asdict(judged) for judged in self.criteria],
             "problems": list(self.problems),
         }
@@ -85,6 +89,40 @@ class Scoreboard:
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
         return {"text/plain": repr(self), "text/html": self._repr_html_(), MIME: self.record}
+
+
+def from_record(record: Mapping[str, Any]) -> Scoreboard:
+    """Return the scoreboard that `record` was made from.
+
+    Raises:
+        LabsError: the record was not written by a scoreboard.
+    """
+    try:
+        return Scoreboard(
+            int(record["week"]),
+            {str(exercise): str(status) for exercise, status in record["exercises"].items()},
+            tuple(Judged(**judged) for judged in record["criteria"]),
+            tuple(map(str, record["problems"])),
+        )
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise LabsError(f"a stored scoreboard cannot be read ({describe(error)}); run the notebook again") from error
+
+
+def render_record(record: Mapping[str, Any]) -> Group:
+    """Return a stored scoreboard as a summary and a table for the terminal."""
+    from rich.console import Group
+    from rich.table import Table
+    from rich.text import Text
+
+    board = from_record(record)
+    table = Table(show_header=False)
+    for exercise, status in board.exercises.items():
+        table.add_row(Text(status, STYLES.get(status, "")), f"exercise {exercise}")
+    for judged in board.criteria:
+        table.add_row(Text(judged.status, STYLES.get(judged.status, "")), Text(f"{judged.text}\n{judged.sentence}"))
+    for problem in board.problems:
+        table.add_row("", Text(problem))
+    return Group(Text(board.summary, "bold"), table)
 
 
 def scoreboard(week: int, exercises: Sequence[str] = ()) -> Scoreboard:

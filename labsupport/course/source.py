@@ -2,7 +2,8 @@
 
 A source is jupytext py:percent and already solved (see `markers` for what becomes a stub). Cell markers:
 
-* `# %% exercise="3.2"`: the cell a learner fills in; the next cell tagged `check` belongs to it.
+* `# %% exercise="3.2"`: the cell a learner fills in; the next cell tagged `check` belongs to it. A prediction, which is
+  not graded, is a `name = value  # SOLUTION` in a cell without `exercise`.
 * tags `parameters` (one cell, which papermill finds), `check` (a verdict), `solution`, `lab` (in that notebook only).
 
 The last code cell shows the scoreboard. A cell keeps its id while its text stays, so that a diff shows what changed.
@@ -97,8 +98,10 @@ def _check_cells(path: Path, cells: Sequence[nbformat.NotebookNode]) -> None:
         if markers.has_marker(markers.to_solution(cell.source)):
             # Looked for in the solution's text: a stub would swallow a nested marker.
             raise LabsError(f"{where}: an unclosed, nested or misplaced solution marker")
-        if markers.has_marker(cell.source) != ("exercise" in cell.metadata):
-            raise LabsError(f"{where}: solution markers and `exercise=` go together; one of them is missing")
+        if "exercise" in cell.metadata and not markers.has_marker(cell.source):
+            raise LabsError(f"{where}: an exercise without a solution marker; the lab would show the solution")
+        if "exercise" not in cell.metadata and markers.has_code_block(cell.source):
+            raise LabsError(f"{where}: a solution block inside a function belongs to an exercise; add exercise=")
 
 
 def _check_order(path: Path, cells: Sequence[nbformat.NotebookNode]) -> None:
@@ -115,6 +118,8 @@ def _check_order(path: Path, cells: Sequence[nbformat.NotebookNode]) -> None:
                 raise LabsError(
                     f'{where}: exercise={exercise!r}; write week and number as text, such as exercise="3.2"'
                 )
+            if path.stem != f"week{int(exercise.partition('.')[0]):02d}":
+                raise LabsError(f"{where}: exercise {exercise} names another week than its file")
             if exercise in seen:
                 raise LabsError(f"{where}: exercise {exercise} is there twice")
             seen.append(exercise)
@@ -144,21 +149,21 @@ def _ids(cells: Sequence[nbformat.NotebookNode]) -> Iterator[str]:
 
 
 def _text(path: Path, cell: nbformat.NotebookNode, flavour: Flavour) -> str:
-    if "exercise" not in cell.metadata:
+    if not markers.has_marker(cell.source):
         return cell.source
     if flavour == "solution":
         return markers.to_solution(cell.source)
     try:
-        return markers.to_lab(cell.source, cell.metadata.exercise)
+        return markers.to_lab(cell.source, cell.metadata.get("exercise", ""))
     except ValueError as error:
-        raise LabsError(f"{path.name}, exercise {cell.metadata.exercise}: {error}") from error
+        raise LabsError(f"{path.name}, cell ({first_line(cell.source)}): {error}") from error
 
 
 def _assert_no_leak(path: Path, cells: Sequence[nbformat.NotebookNode], lab_text: str) -> None:
     lines: set[str] = set()
     names: set[str] = set()
     for cell in cells:
-        if "exercise" in cell.metadata:
+        if markers.has_marker(cell.source):
             lines.update(markers.secret_lines(cell.source))
             names.update(markers.secret_names(cell.source))
         elif "solution" in cell.metadata.get("tags", []):

@@ -1,9 +1,9 @@
 """Stop a call that takes too long, so that an endless loop in an answer becomes a verdict and not a hung notebook.
 
-In the main thread of a POSIX system an interval timer interrupts the call. It fires again and again, and from the first
-time on a trace function raises at every line too, because a learner's loop may hold `try: ... except: continue`, which
-swallows one interruption and goes on. Elsewhere (another thread, or a system without SIGALRM) the call runs in a daemon
-thread, which is abandoned at the limit.
+In the main thread of a POSIX system an interval timer interrupts the call. It fires again and again, because a loop may
+hold `try: ... except: continue`, which swallows an interruption and goes on. When a few have not helped, a trace
+function raises at every line: inside the `except` too, from where the loop cannot go on. Elsewhere (another thread, a
+system without SIGALRM) the call runs in a daemon thread, which is abandoned at the limit.
 
 What is not covered: C code that never returns to the interpreter; a recursion whose every level holds a bare `except`,
 which ends late; a call that replaces the handler of SIGALRM itself; processes and threads that the call started; an
@@ -13,6 +13,7 @@ limit per cell.
 
 from __future__ import annotations
 
+import dis
 import signal
 import sys
 import threading
@@ -23,8 +24,10 @@ from typing import Any, TypeVar
 
 Result = TypeVar("Result")
 
-# Long enough for the handling of one interruption, short enough that a loop which swallows it meets many per second.
-REPEAT_S = 0.02
+REPEAT_S = 0.05
+PATIENCE = 3  # interruptions after which no `finally` and no `with` is given time to clean up any more
+
+PUSH_EXC_INFO = dis.opmap["PUSH_EXC_INFO"]
 
 
 class TimeLimitReached(BaseException):
@@ -53,12 +56,13 @@ def call_within(limit_s: float, function: Callable[[], Result]) -> Result:
 def _call_under_timer(limit_s: float, function: Callable[[], Result]) -> Result:
     guard = sys._getframe()
     running = True
-    reached = False
+    interruptions = 0
 
     def raise_at_line(frame: FrameType, event: str, _: Any) -> Any:
         if not (running and _is_below(frame, guard)):
             return None
-        if event == "line":
+        # An error raised at the first instruction of a handler spoils the interpreter's record of handled errors.
+        if event == "line" and frame.f_code.co_code[frame.f_lasti] != PUSH_EXC_INFO:
             raise TimeLimitReached(limit_s)
         return raise_at_line
 
@@ -70,16 +74,17 @@ def _call_under_timer(limit_s: float, function: Callable[[], Result]) -> Result:
 
     def stop(_: int, frame: FrameType | None) -> None:
         # Only inside the call: an interruption in the lines below would leave the timer and the handler behind.
-        nonlocal reached
+        nonlocal interruptions
         if not (running and _is_below(frame, guard)):
             return
-        reached = True
-        while frame is not None and frame is not guard:
-            frame.f_trace = raise_at_line
-            frame = frame.f_back
+        interruptions += 1
         error = TimeLimitReached(limit_s)  # made now: once the trace function is set, its `__init__` would raise
-        sys.setprofile(trace_again)
-        sys.settrace(raise_at_line)
+        if interruptions > PATIENCE:
+            while frame is not None and frame is not guard:
+                frame.f_trace = raise_at_line
+                frame = frame.f_back
+            sys.setprofile(trace_again)
+            sys.settrace(raise_at_line)
         raise error
 
     trace_before, profile_before = sys.gettrace(), sys.getprofile()
@@ -91,14 +96,14 @@ def _call_under_timer(limit_s: float, function: Callable[[], Result]) -> Result:
     finally:
         running = False
         signal.setitimer(signal.ITIMER_REAL, 0)
-        if reached:
+        if interruptions > PATIENCE:
             sys.settrace(trace_before)
             sys.setprofile(profile_before)
         signal.signal(signal.SIGALRM, signal.SIG_DFL if handler_before is None else handler_before)
         if delay_before_s:
             left_s = delay_before_s - (time.monotonic() - started_s)
             signal.setitimer(signal.ITIMER_REAL, max(left_s, 1e-3), interval_before_s)  # 0 would disarm it
-    if reached:
+    if interruptions:
         raise TimeLimitReached(limit_s)
     return result
 

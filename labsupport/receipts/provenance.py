@@ -43,7 +43,7 @@ def command() -> str:
 def short_command(argv: Sequence[str]) -> str:
     """Return program and arguments as one line: no folder, no home directory, no secret, at most 200 characters."""
     program = Path(argv[0]).name if argv else ""
-    if not program or program == "-c":
+    if program in ("", "-", "-c"):
         return "python"
     if program == "__main__.py":
         program = Path(argv[0]).parent.name  # python -m program

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from labsupport.receipts.receipt import Kind, Receipt
 
@@ -23,7 +23,7 @@ PLAIN_FROM, PLAIN_BELOW = 1e-3, 1e6  # written out between these, with an expone
 
 # Inline styles: JupyterLab keeps them in a notebook it does not trust, and drops <style>. Only the measured badge has
 # colours of its own (white on dark green, contrast above 4.5); the others take the text colour of whatever theme is on.
-_BADGE = "padding:0 0.5em;border-radius:0.6em;white-space:nowrap;border-width:1.5px;border-color:currentColor;"
+_BADGE = "padding:0 0.5em;border-radius:0.6em;white-space:nowrap;border-width:1.5px;"
 _BADGE_STYLES = {
     Kind.MEASURED: _BADGE + "border-style:solid;color:#ffffff;background-color:#1a6e35;font-weight:bold",
     Kind.SIMULATED: _BADGE + "border-style:solid",
@@ -87,7 +87,8 @@ def rich_table(receipts: Iterable[Receipt], *, targets: bool = False, caption: s
     shown = ReceiptTable(receipts, targets=targets, caption=caption)
     grid = Table(title=caption or None, title_justify="left")
     for column in COLUMNS:
-        grid.add_column(column, justify="right" if column in ("value", "n") else "left")
+        justify: Literal["left", "right"] = "right" if column in ("value", "n") else "left"
+        grid.add_column(column, justify=justify, no_wrap=column == "hardware")  # cut, rather than three lines a row
     for receipt in shown.receipts:
         # Text, not markup: a name such as "step[0]" is content.
         cells = [Text(cell) for cell in _cells(receipt)]

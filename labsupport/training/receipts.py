@@ -9,6 +9,7 @@ from labsupport.receipts.ledger import record
 from labsupport.receipts.receipt import Receipt
 from labsupport.training.drill import DrillResult
 from labsupport.training.result import TrainResult
+from labsupport.training.spec import TrainSpec
 
 
 def half_interquartile_range(values: list[float]) -> float | None:
@@ -25,17 +26,17 @@ def record_run(result: TrainResult) -> tuple[Receipt, ...]:
     steps = max(result.losses)
     run: dict[str, Any] = {
         "where": "gpu" if spec.gpus_per_worker else "local",
-        "gpus": spec.gpus_per_worker * spec.num_workers,
         "workers": spec.num_workers,
         "model": spec.model,
         "dataset": spec.dataset,
         "global_batch": spec.global_batch,
         "seed": spec.seed,
         "run": result.folder.name,
+        **_gpus(spec),
     }
     receipts = [
         record("training.loss", result.losses[steps], "nats", n=1, steps=steps, **run),
-        record("training.accuracy", result.accuracy, "share", n=1, steps=steps, **run),
+        record("training.accuracy", result.accuracy, "fraction", n=1, steps=steps, **run),
     ]
     if result.step_s:
         rates = [spec.global_batch / seconds for seconds in result.step_s]
@@ -47,18 +48,23 @@ def record_run(result: TrainResult) -> tuple[Receipt, ...]:
     return tuple(receipts)
 
 
+def _gpus(spec: TrainSpec) -> dict[str, int]:
+    """Name the GPUs that were used; a receipt without the word was measured without one."""
+    return {"gpus": spec.gpus_per_worker * spec.num_workers} if spec.gpus_per_worker else {}
+
+
 def record_drill(drill: DrillResult) -> tuple[Receipt, ...]:
     """Record how long a run took from the death of a worker to its next step, and what it lost."""
     spec = drill.interrupted.spec
     facts: dict[str, Any] = {
         "where": "gpu" if spec.gpus_per_worker else "local",
-        "gpus": spec.gpus_per_worker * spec.num_workers,
         "workers": spec.num_workers,
         "model": spec.model,
         "killed_rank": drill.rank,
         "killed_at_step": drill.killed_at_step,
         "seed": spec.seed,
         "run": drill.interrupted.folder.name,
+        **_gpus(spec),
     }
     return (
         record("training.recovery_s", drill.recovery_s, "s", n=1, **facts),

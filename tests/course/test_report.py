@@ -38,6 +38,7 @@ def result(tmp_path: Path) -> RunResult:
     cell = nbformat.v4.new_code_cell(f"x = 1  # {EVIL}", id="abc", execution_count=1)
     cell.outputs = [
         nbformat.v4.new_output("stream", name="stdout", text=f"\x1b[31m{EVIL}\x1b[0m"),
+        nbformat.v4.new_output("stream", name="stdout", text=f"wrote {Path.home()}/data\n"),
         nbformat.v4.new_output("display_data", data={"application/vnd.plotly.v1+json": {"data": []}}),
         nbformat.v4.new_output("display_data", data={"image/png": "aGVsbG8=", "text/plain": "figure"}),
         nbformat.v4.new_output("error", ename="E", evalue="v", traceback=[EVIL]),
@@ -88,6 +89,10 @@ def test_interactive_outputs_are_named_and_images_are_embedded(result: RunResult
     page = report_html(result)
     assert INTERACTIVE in page
     assert "data:image/png;base64,aGVsbG8=" in page
+
+
+def test_the_readers_of_a_report_do_not_learn_the_home_folder(result: RunResult) -> None:
+    assert "wrote ~/data" in report_html(result)
 
 
 def test_a_run_without_verdicts_or_scoreboard_says_so(result: RunResult) -> None:

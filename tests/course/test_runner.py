@@ -30,10 +30,7 @@ def test_a_solution_runs_to_its_end_and_passes(solved_run: RunResult) -> None:
     assert solved_run.passed
     assert [(check.exercise, check.status) for check in solved_run.verdicts] == [("1.1", "passed"), ("1.2", "passed")]
     assert solved_run.scoreboard is not None
-    assert solved_run.scoreboard["exercises"] == [
-        {"id": "1.1", "status": "passed"},
-        {"id": "1.2", "status": "passed"},
-    ]
+    assert solved_run.scoreboard["exercises"] == {"1.1": "passed", "1.2": "passed"}
     assert (solved_run.week, solved_run.flavour, solved_run.profile) == (1, "solution", "smoke")
     assert json.loads(json.dumps(solved_run.record))["exercises"][0]["exercise"] == "1.1"
 
@@ -146,6 +143,11 @@ def test_a_broken_notebook_is_named(text: str, clone: Path, tmp_path: Path) -> N
     (clone / "labs" / "week01.ipynb").write_text(text, encoding="latin-1")
     with pytest.raises(LabsError, match=r"week01.ipynb: not a readable notebook \(.*\); restore it"):
         run_week(1, root=clone, out=tmp_path / "out")
+
+
+def test_another_notebook_can_be_run_in_place_of_the_clones(clone: Path, tmp_path: Path) -> None:
+    with pytest.raises(LabsError, match=r"mine.ipynb: no such notebook"):
+        run_week(1, root=clone, out=tmp_path / "out", notebook=tmp_path / "mine.ipynb")
 
 
 def test_an_unknown_parameter_is_named_with_those_that_exist(clone: Path, tmp_path: Path) -> None:

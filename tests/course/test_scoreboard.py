@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 
@@ -10,7 +11,16 @@ import pytest
 from labsupport.course import grading
 from labsupport.course.catalog import criteria_for
 from labsupport.course.grading import Criterion, check
-from labsupport.course.scoreboard import MIME, Judged, Scoreboard, judge_week, scoreboard
+from labsupport.course.scoreboard import (
+    MIME,
+    Judged,
+    Scoreboard,
+    from_record,
+    judge_week,
+    render_record,
+    scoreboard,
+)
+from labsupport.errors import LabsError
 from labsupport.receipts.ledger import FILE_NAME, Ledger
 
 POSITIVE = [Criterion("positive", "it is positive", lambda n: n > 0)]
@@ -72,7 +82,7 @@ def test_a_scoreboard_is_shown_as_text_html_and_plain_json() -> None:
     bundle = board._repr_mimebundle_()
     assert json.loads(json.dumps(bundle[MIME])) == {
         "week": 2,
-        "exercises": [{"id": "2.1", "status": "passed"}, {"id": "2.2", "status": "not run"}],
+        "exercises": {"2.1": "passed", "2.2": "not run"},
         "criteria": [
             {"id": "a", "text": "fast <b>", "status": "met", "sentence": "3 < 4"},
             {"id": "b", "text": "large", "status": "provisional", "sentence": "on 1 GPU of 4"},
@@ -91,3 +101,23 @@ def test_a_scoreboard_is_shown_as_text_html_and_plain_json() -> None:
     ]
     assert "fast &lt;b&gt;" in bundle["text/html"]
     assert "<b>" not in bundle["text/html"]
+
+
+def test_a_stored_scoreboard_is_shown_in_the_terminal() -> None:
+    from rich.console import Console
+
+    board = Scoreboard(2, {"2.1": "passed"}, (Judged("a", "fast [b]", "met", "3 < 4"),), ("line 3: torn",))
+    assert from_record(board.record) == board
+    console = Console(width=80, record=True, file=io.StringIO())
+    console.print(render_record(board.record))
+    shown = console.export_text()
+    for text in (board.summary, "exercise 2.1", "fast [b]", "3 < 4", "line 3: torn"):
+        assert text in shown
+
+
+@pytest.mark.parametrize(
+    "record", [{}, {"week": 1, "exercises": {}, "criteria": [{"x": 1}], "problems": []}, {"week": "x"}]
+)
+def test_a_foreign_record_is_refused(record: dict[str, object]) -> None:
+    with pytest.raises(LabsError, match="stored scoreboard cannot be read"):
+        from_record(record)

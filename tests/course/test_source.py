@@ -71,6 +71,12 @@ def test_a_value_becomes_an_ellipsis(solved: str, stub: str, tmp_path: Path) -> 
     compile(sources(tmp_path, value(solved), "solution")[1], "solution", "exec")
 
 
+def test_a_prediction_becomes_an_ellipsis_without_being_an_exercise(tmp_path: Path) -> None:
+    text = PARAMETERS + "# %%\nguess_ms = 12.5  # SOLUTION\n\n" + SCOREBOARD
+    assert lab(tmp_path, text)[1] == "guess_ms = ...  # YOUR ANSWER HERE"
+    assert sources(tmp_path, text, "solution")[1] == "guess_ms = 12.5"
+
+
 def test_a_class_keeps_what_is_given_and_loses_what_is_solved(tmp_path: Path) -> None:
     text = (
         "class Router:\n    limit = 3\n\n    def route(self, load):\n        # BEGIN SOLUTION\n"
@@ -121,11 +127,12 @@ def test_cells_of_equal_text_get_different_ids(tmp_path: Path) -> None:
         (WHOLE.replace("    # END SOLUTION\n", ""), r"cell 2 \(def double.* unclosed, nested or misplaced"),
         (WHOLE.replace("    # BEGIN SOLUTION\n", ""), "unclosed, nested or misplaced"),
         (WHOLE.replace("    # BEGIN SOLUTION\n", "    # BEGIN SOLUTION\n" * 2), "unclosed, nested or misplaced"),
-        (WHOLE.replace(' exercise="1.1"', ""), "go together"),
-        (WHOLE.replace("    # BEGIN SOLUTION\n", "").replace("    # END SOLUTION\n", ""), "go together"),
+        (WHOLE.replace(' exercise="1.1"', ""), "belongs to an exercise; add exercise="),
+        (WHOLE.replace("    # BEGIN SOLUTION\n", "").replace("    # END SOLUTION\n", ""), "without a solution marker"),
         (WHOLE.replace("exercise=", "excercise="), "unknown cell metadata excercise"),
         (WHOLE.replace('tags=["check"]', 'tags=["chek"]'), "unknown tag chek; known are check, lab, parameters"),
         (WHOLE.replace('exercise="1.1"', "exercise=1.1"), 'write week and number as text, such as exercise="3.2"'),
+        (WHOLE.replace('exercise="1.1"', 'exercise="2.1"'), "exercise 2.1 names another week than its file"),
         (WHOLE.replace('["check"]', '["check", "lab"]'), "is in both notebooks; drop its tag"),
         (PARAMETERS + '# %% tags=["lab", "solution"]\nx = 1\n\n' + SCOREBOARD, "tagged lab and solution"),
         (PARAMETERS + "# %%\n\n# %%\nx = 1\n\n" + SCOREBOARD, r"cell 2 \(empty cell\); delete it"),

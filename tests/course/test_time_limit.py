@@ -69,6 +69,14 @@ def deep() -> None:
     descend(500)
 
 
+def endless_in_with() -> None:
+    with threading.Lock():
+        try:
+            endless()
+        finally:
+            swallowing_everything()
+
+
 def late_with_a_result() -> int:
     try:
         endless()
@@ -87,12 +95,31 @@ def late_with_a_result() -> int:
         swallowing_twice_in_one_frame,
         endless_in_finally,
         deep,
+        endless_in_with,
         late_with_a_result,
     ],
 )
 def test_a_call_that_does_not_end_is_stopped(call: Callable[[], object]) -> None:
     with pytest.raises(TimeLimitReached, match=r"stopped after 0\.1 s"):
         call_within(LIMIT_S, call)
+    assert sys.exc_info() == (None, None, None), "no later error is shown as raised while handling this one"
+
+
+def test_what_the_call_holds_is_released() -> None:
+    lock = threading.Lock()
+    seen: list[str] = []
+
+    def hold() -> None:
+        try:
+            with lock:
+                endless()
+        finally:
+            seen.append("finally")
+
+    with pytest.raises(TimeLimitReached):
+        call_within(LIMIT_S, hold)
+    assert not lock.locked()
+    assert seen == ["finally"]
 
 
 def test_a_result_in_time_is_returned() -> None:

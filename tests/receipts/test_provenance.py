@@ -83,6 +83,7 @@ def test_the_command_is_taken_from_the_environment_first(monkeypatch: pytest.Mon
         (["labs", "load", "--api-key", "abc", "--url", "u"], "labs load --api-key '***' --url u"),
         (["labs", "load", "--hf-token=abc"], "labs load '--hf-token=***'"),
         (["-c"], "python"),
+        (["-"], "python"),
         ([""], "python"),
         ([], "python"),
     ],

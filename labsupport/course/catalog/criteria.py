@@ -173,7 +173,7 @@ SERVING = (
             Requirement("serving.complete_traces", _AT_LEAST, 1, "traces"),
             Requirement("serving.incomplete_traces", _EXACTLY, 0, "traces"),
             Requirement("serving.misparented_spans", _EXACTLY, 0, "spans"),
-            Requirement("serving.spans_found_by_query", _AT_LEAST, 1, "spans"),
+            Requirement("serving.queried_spans", _AT_LEAST, 1, "spans"),
         ),
         weeks=(7,),
     ),
@@ -195,8 +195,8 @@ REGIONS = (
         id="203.uptime",
         project="203",
         text="global uptime of at least 99.95 %",
-        judged="modelled from a fault rate and the measured failovers; 99.95 % is 21.9 minutes a month, which no window "
-        "of 300 s can show",
+        judged="modelled from a fault rate and the measured failovers; 99.95 % is 21.9 minutes a month, which no "
+        "window of 300 s can show",
         requirements=(
             Requirement("regions.availability", _AT_LEAST, 0.9995, "fraction", kinds=MODELLED),
             Requirement("regions.failover_s", _ABOVE, 0, "s"),

@@ -13,8 +13,8 @@ the quantity is the field's own word. Where `receipts.quantities` knows it under
 * `<package>.<what>.failing_seeds`: on how many seeds an invariant broke, in `seeds`; `n` is how many seeds were run.
 * `bool`: 1 or 0.
 
-Details that decide whether a receipt can settle a criterion: `gpus` the GPUs the run used (absent means none),
-`parameters` those of the model.
+Details that decide whether a receipt can settle a criterion: `gpus` the GPUs the run used (absent means
+none), `parameters` those of the model.
 """
 
 from __future__ import annotations

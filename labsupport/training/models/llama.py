@@ -4,7 +4,8 @@ RMSNorm before each block, rotary position embeddings, SwiGLU, grouped-query att
 names of Hugging Face's `LlamaForCausalLM`, so the weights of one load in the other. Rotary embeddings turn the pairs
 (i, i + d/2) of a head, as Hugging Face does; Meta's own checkpoints order their rows for the pairs (2i, 2i + 1).
 
-What is not covered: a KV cache and generation (project 202), padding masks, packed documents, scaled rotary frequencies.
+What is not covered: a KV cache and generation (project 202), padding masks, packed documents, scaled rotary
+frequencies.
 """
 
 from __future__ import annotations
@@ -49,10 +50,9 @@ class Attention(nn.Module):
         self.o_proj = nn.Linear(config.hidden_size, config.hidden_size, bias=False)
 
     def forward(self, x: torch.Tensor, turn: Rotation) -> torch.Tensor:
-        q, k, v = (  # (N, heads, T, head_size); the number of heads follows from the weights, also when they are sharded
-            projection(x).unflatten(-1, (-1, self.head_size)).transpose(1, 2)
-            for projection in (self.q_proj, self.k_proj, self.v_proj)
-        )
+        # (N, heads, T, head_size); how many heads follows from the weights, so that a shard of them works, too.
+        projected = (proj(x).unflatten(-1, (-1, self.head_size)) for proj in (self.q_proj, self.k_proj, self.v_proj))
+        q, k, v = (heads.transpose(1, 2) for heads in projected)
         heads = F.scaled_dot_product_attention(
             rotate(q, *turn), rotate(k, *turn), v, is_causal=True, enable_gqa=q.shape[1] != k.shape[1]
         )

@@ -69,7 +69,7 @@ class LlamaConfig:
 
     @property
     def active_parameters(self) -> int:
-        """Weights that multiply every token, the N of "6 N": all matrices but the embedding, which is only looked up."""
+        """Weights that multiply every token, the N of "6 N": all matrices but the embedding look-up."""
         return self.num_hidden_layers * self.layer_matrix_parameters + self.vocab_size * self.hidden_size
 
 

@@ -42,7 +42,7 @@ def test_a_quantile_of_nothing_is_refused(samples: list[float], q: float) -> Non
         quantile(samples, q)
 
 
-# Upper 95 % limits of a Poisson mean, as printed in tables (for example NIST/SEMATECH e-Handbook, 8.1.4).
+# Half of the 95 % point of the chi-square distribution with 2 (k + 1) degrees of freedom, from its printed table.
 @pytest.mark.parametrize(("observed", "limit"), [(0, 2.996), (1, 4.744), (2, 6.296), (5, 10.513), (10, 16.962)])
 def test_the_failures_still_possible_are_those_of_the_tables(observed: int, limit: float) -> None:
     assert failures_still_possible(observed) == pytest.approx(limit, abs=0.001)
