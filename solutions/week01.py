@@ -18,8 +18,9 @@
 # | you will | on | with |
 # |---|---|---|
 # | look at a running Ray from outside, and kill a part of it | your processes | section 1 |
-# | train on two workers and on one, and compare every loss | real training, 2 CPU cores | sections 2, 3 |
-# | write a sampler, a ring all-reduce, a gradient average and a schedule | graded as you run them | sections 4 to 7 |
+# | decide who trains which sample | graded as you run it | section 2 |
+# | train on two workers and on one, and compare every loss | your sampler, real training, 2 CPU cores | sections 3, 4 |
+# | write a ring all-reduce, a gradient average and a schedule | graded; the ring also between processes | sections 5 to 7 |
 # | lose a worker to SIGKILL | your sampler, real processes | section 8 |
 #
 # Everything here runs on two CPU cores. With GPUs, set `gpus_per_worker = 1`: the same code uses NCCL.
@@ -39,13 +40,16 @@ import numpy as np
 import pandas as pd
 
 from checks import week01
-from labsupport import BarFigure, Line, LineFigure, ReceiptTable, Status, TrainingProgress, machine, profile, record, scoreboard
+from labsupport import (
+    BarFigure, Line, LineFigure, ReceiptTable, Status, TrainingProgress, machine, profile, record, scoreboard,
+)
 from labsupport.training import collectives, drill, ray_anatomy, ray_session, sampler, trainer
 from labsupport.training.loop import train_alone
 from labsupport.training.receipts import record_drill, record_run
 from labsupport.training.result import largest_difference
 from labsupport.training.spec import TrainSpec
 
+pd.set_option("display.max_colwidth", None)
 sizes = profile()
 print(f"{machine().summary}; sizes: {sizes.name}")
 
@@ -61,7 +65,7 @@ print(f"GCS (what `ray status --address` wants): {session.gcs_address}")
 print(f"dashboard and Jobs API (a browser, `ray job submit --address`): {session.dashboard_url}")
 
 # %%
-pd.DataFrame([vars(process) for process in ray_anatomy.processes()]).drop(columns="name")
+pd.DataFrame([vars(process) for process in ray_anatomy.processes()]).drop(columns="name").set_index("role")
 
 # %% [markdown]
 # **The object store is not in the list: it is a piece of shared memory that the raylet owns.** Put an array of 64 MiB
@@ -136,11 +140,45 @@ blast_radius = {"gcs_server": "A", "raylet": "B", "worker": "C", "driver": "D", 
 week01.blast_radius(blast_radius)
 
 # %% [markdown]
-# ## 2 · One process and two workers
+# ## 2 · Who gets which sample
+#
+# PyTorch's `DistributedSampler` pads the last samples so that all ranks get equally many, which repeats some of them,
+# and it can only start an epoch at its beginning. A run that restarts in the middle of an epoch then trains some
+# samples twice and others not at all, and a run that restarts with *fewer workers* gets another order altogether.
+# **The order of samples must be a property of the data set and the epoch; the number of workers only decides who takes
+# which position.**
+#
+# ### Exercise 1.2 · A sampler that survives (25 minutes)
+#
+# Write `shard`: the indices that `rank` gets in one epoch, from global position `start` on. Use whatever generator
+# you like, as long as it is your own.
+#
+# * every sample is dealt exactly once, for 1 to 8 workers and sizes that do not divide
+# * the workers' shares differ by at most one sample
+# * one sample from each worker in turn gives the same order for every number of workers
+# * another epoch or another seed gives another order
+# * from position `start` on the rest of the same order is dealt, to any number of workers
+# * two calls agree and no global random generator is touched
+
+# %% exercise="1.2"
+def shard(num_samples: int, world: int, rank: int, *, epoch: int, seed: int, start: int = 0) -> list[int]:
+    """Return the sample indices of `rank`, in the order in which it processes them."""
+    # BEGIN SOLUTION
+    order = np.random.default_rng([seed, epoch]).permutation(num_samples)
+    return order[start:][rank::world].tolist()
+    # END SOLUTION
+
+
+# %% tags=["check"]
+sampler_verdict = week01.sampler(shard)
+sampler_verdict
+
+# %% [markdown]
+# ## 3 · One process and two workers
 #
 # The same model, the same 16 samples per step, once in this process and once on two workers that take 8 each and
-# average their gradients. The first weights come from the seed, the order of samples from seed and epoch. The model is a
-# small Llama on the text of Python's own documentation.
+# average their gradients. The first weights come from the seed, the order of samples from your sampler if it passed,
+# else from the course's. The model is a small Llama on the text of Python's own documentation.
 #
 # **Predict before you run.** After all steps of the next cells, how far apart are the two losses at worst? Write your
 # guess in nats (the loss itself starts near ln 256 = 5.5).
@@ -154,7 +192,9 @@ spec = TrainSpec(
     max_steps=sizes.pick(smoke=30, cpu=80, gpu=400), num_workers=num_workers, gpus_per_worker=gpus_per_worker,
     checkpoint_every=5,
 )
-alone = train_alone(spec, Path(tempfile.mkdtemp(prefix="labs-alone-")))
+deal = shard if sampler_verdict.status is Status.PASSED else sampler.shard
+print("samples dealt by:", "your sampler" if deal is shard else "the course's sampler")
+alone = train_alone(spec, Path(tempfile.mkdtemp(prefix="labs-alone-")), deal)
 print(f"one process: {len(alone.losses)} steps, loss {alone.losses[1]:.3f} -> {alone.losses[len(alone.losses)]:.3f}")
 
 # %% [markdown]
@@ -163,7 +203,7 @@ print(f"one process: {len(alone.losses)} steps, loss {alone.losses[1]:.3f} -> {a
 # gradients during the backward pass. Most of the seconds before the first step are Python imports in new processes.
 
 # %%
-distributed = trainer.train(spec, on_event=TrainingProgress(f"{num_workers} workers"))
+distributed = trainer.train(spec, deal=deal, on_event=TrainingProgress(f"{num_workers} workers"))
 ReceiptTable(record_run(distributed), caption=f"first step after {distributed.time_to_first_step_s:.0f} s")
 
 # %%
@@ -243,7 +283,7 @@ LineFigure(
 # smooth model, in double precision, or on the first steps; and do not blame the network for a curve that parts late.
 
 # %% [markdown]
-# ## 3 · Where the time of a step goes
+# ## 4 · Where the time of a step goes
 #
 # **Two workers on two cores halve the samples per worker; they do not halve the step.** Each step adds an all-reduce
 # of the whole gradient and a few milliseconds of DDP's own work.
@@ -270,40 +310,6 @@ BarFigure(
 #
 # What the picture does show is that waiting for data is small here, because the text lies in memory. With decoded
 # images it is the first suspect when GPUs idle.
-
-# %% [markdown]
-# ## 4 · Who gets which sample
-#
-# PyTorch's `DistributedSampler` pads the last samples so that all ranks get equally many, which repeats some of them,
-# and it can only start an epoch at its beginning. A run that restarts in the middle of an epoch then trains some
-# samples twice and others not at all, and a run that restarts with *fewer workers* gets another order altogether.
-# **The order of samples must be a property of the data set and the epoch; the number of workers only decides who takes
-# which position.**
-#
-# ### Exercise 1.2 · A sampler that survives (25 minutes)
-#
-# Write `shard`: the indices that `rank` gets in one epoch, from global position `start` on. Use whatever generator
-# you like, as long as it is your own.
-#
-# * every sample is dealt exactly once, for 1 to 8 workers and sizes that do not divide
-# * the workers' shares differ by at most one sample
-# * one sample from each worker in turn gives the same order for every number of workers
-# * another epoch or another seed gives another order
-# * from position `start` on the rest of the same order is dealt, to any number of workers
-# * two calls agree and no global random generator is touched
-
-# %% exercise="1.2"
-def shard(num_samples: int, world: int, rank: int, *, epoch: int, seed: int, start: int = 0) -> list[int]:
-    """Return the sample indices of `rank`, in the order in which it processes them."""
-    # BEGIN SOLUTION
-    order = np.random.default_rng([seed, epoch]).permutation(num_samples)
-    return order[start:][rank::world].tolist()
-    # END SOLUTION
-
-
-# %% tags=["check"]
-sampler_verdict = week01.sampler(shard)
-sampler_verdict
 
 # %% [markdown]
 # ## 5 · Moving the gradients
@@ -417,37 +423,40 @@ week01.averaging(average_gradients)
 # learning rate the model moves half as far per epoch. The linear scaling rule multiplies the rate by the growth of the
 # batch and warms up to it, because the first steps at the full rate can diverge (Goyal et al. 2017).
 #
-# **Predict before you run**: a batch of 32 is trained for a few epochs; then eight times that batch for as many epochs.
-# What share of the small batch's progress (fall of the loss) does the big batch make without scaling?
+# **Predict before you run**: a batch of 16 is trained for a few epochs, then four times that batch for as many epochs
+# at the same rate. What share of the small batch's progress (the fall of the loss) does the big batch make?
 
 # %%
-guess_progress = 0.4  # SOLUTION
+guess_progress = 0.5  # SOLUTION
 
 # %%
-common = dict(model="resnet18", dataset="digits", norm="group", width=8, num_workers=1, epochs=sizes.pick(smoke=2, cpu=6), base_lr=0.02, seed=seed)
+common = dict(
+    model="resnet18", dataset="digits", norm="group", width=8, num_workers=1, epochs=sizes.pick(smoke=2, cpu=4),
+    base_lr=0.005, seed=seed,
+)
 runs = {
-    "batch 32": TrainSpec(**common, global_batch=32, base_batch=32),
-    "batch 256, rate unchanged": TrainSpec(**common, global_batch=256, base_batch=256),
-    "batch 256, rate x 8": TrainSpec(**common, global_batch=256, base_batch=32),
+    "batch 16": TrainSpec(**common, global_batch=16, base_batch=16),
+    "batch 64, rate unchanged": TrainSpec(**common, global_batch=64, base_batch=64),
+    "batch 64, rate x 4": TrainSpec(**common, global_batch=64, base_batch=16),
 }
 trained = {name: train_alone(run, Path(tempfile.mkdtemp(prefix="labs-rate-"))) for name, run in runs.items()}
-per_epoch = {
-    name: [float.fromhex(e["loss"]) for e in result.events if e["event"] == "epoch"] for name, result in trained.items()
-}
+per_epoch = {}
+for name, run in trained.items():
+    per_epoch[name] = np.array_split(list(run.losses.values()), run.spec.epochs)
 
 # %%
 LineFigure(
-    title="Loss at the end of each epoch",
+    title="Mean loss of each epoch",
     x_label="epoch", y_label="loss, nats",
-    lines={name: Line(list(range(1, len(values) + 1)), values) for name, values in per_epoch.items()},
+    lines={name: Line(range(1, len(losses) + 1), [part.mean() for part in losses]) for name, losses in per_epoch.items()},
     caption=f"measured; resnet18 (width 8) on digits, one run each, seed {seed}: a trend, not a comparison of optima",
 )
 
 # %%
-fall = {name: result.losses[1] - per_epoch[name][-1] for name, result in trained.items()}
-share = fall["batch 256, rate unchanged"] / fall["batch 32"]
-print(f"progress of batch 256 at the unchanged rate: {share:.2f} of that of batch 32; your guess: {guess_progress}")
-print(f"with the scaled rate: {fall['batch 256, rate x 8'] / fall['batch 32']:.2f}")
+fall = {name: losses[0][0] - losses[-1].mean() for name, losses in per_epoch.items()}
+for name in ("batch 64, rate unchanged", "batch 64, rate x 4"):
+    print(f"{name}: {fall[name] / fall['batch 16']:.2f} of the progress of batch 16")
+print("your guess for the unchanged rate:", guess_progress)
 
 # %% [markdown]
 # The rule is a first-order argument: k small steps in nearly the same direction are one step k times as long. It stops
@@ -484,9 +493,9 @@ week01.schedule(learning_rate)
 # %% [markdown]
 # ## 8 · Drill: a worker dies in the middle of an epoch
 #
-# The run of section 2 again, with a fault: when rank 1 has done a certain step, its process gets SIGKILL. No handler
-# runs, no file is closed. Ray notices, ends the other worker, starts both anew; they load the newest checkpoint
-# whose digests verify, and go on. If your sampler passed, it deals the samples, before and after.
+# The run of section 3 again, with a fault: when rank 1 has done step 13, its process gets SIGKILL. No handler runs, no
+# file is closed. Ray notices, ends the other worker, and starts both anew; they load the newest checkpoint whose digests
+# verify, and go on. Ray also prints what it saw: a worker that ended with a connection error.
 #
 # **The claim to test is not that training continues, but that nothing was lost or repeated:** every loss and every
 # parameter must equal those of the undisturbed run, bit for bit.
@@ -497,24 +506,26 @@ week01.schedule(learning_rate)
 guess_recovery_s = 15.0  # SOLUTION
 
 # %%
-own = sampler_verdict.status is Status.PASSED
-deal = shard if own else sampler.shard
-print("samples dealt by:", "your sampler" if own else "the course's sampler")
 result = drill.resume_drill(
-    spec, rank=1, kill_at_step=13, deal=deal, undisturbed=None if own else distributed,
-    on_event=TrainingProgress("drill"),
+    spec, rank=1, kill_at_step=13, deal=deal, undisturbed=distributed, on_event=TrainingProgress("drill")
 )
 ReceiptTable(record_drill(result), caption="the drill")
 
 # %%
-BarFigure(
-    title="From SIGKILL to the next step",
-    x_label="seconds",
-    bars={"recovery": result.phases_s},
-    guess=guess_recovery_s,
+done = [event for event in result.interrupted.events if event["event"] == "step"]
+at_s = [event["time"] - done[0]["time"] for event in done]
+LineFigure(
+    title="The interrupted run over time",
+    x_label="seconds since the first step", y_label="loss, nats per token",
+    lines={"loss of each step that was done": Line(at_s, [float.fromhex(event["loss"]) for event in done], marks=True)},
+    events={"SIGKILL": result.killed_at - done[0]["time"]},
     caption=f"measured, n = 1; rank 1 of {num_workers} killed after step {result.killed_at_step}, "
             f"resumed after step {result.resumed_at_step}",
 )
+
+# %%
+print(pd.Series(result.phases_s).round(2).to_string())
+print(f"recovery: {result.recovery_s:.1f} s; your guess: {guess_recovery_s}")
 
 # %%
 print("losses equal, bit for bit:    ", result.undisturbed.losses == result.interrupted.losses)

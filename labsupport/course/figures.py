@@ -151,7 +151,7 @@ class BarFigure:
             axes.axvline(self.guess, color="#888888", linestyle=":", label="your guess")
         axes.invert_yaxis()
         axes.set_xlabel(self.x_label)
-        axes.legend(frameon=False, fontsize=9, loc="best")
+        axes.figure.legend(frameon=False, fontsize=9, loc="outside right upper")
         return save()
 
     def _plotly(self) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -21,18 +22,26 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+LOOPBACK = "127.0.0.1"
 START_TRIES = 3
 LOGICAL_CPUS = 8
 OBJECT_STORE_BYTES = 200 * 2**20
 ENVIRONMENT = {
-    "RAY_AUTH_MODE": "disabled",  # the servers listen on 127.0.0.1 only
+    # Ray's switch for machines that are no cluster: GCS, raylet and workers then listen on loopback instead of on every
+    # interface. It is read when ray is imported.
+    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+    "RAY_AUTH_MODE": "disabled",  # the servers can be reached from this machine only
     "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.2",  # a dead worker and a checkpoint are noticed this soon; default 2
     "RAY_TRAIN_ENABLE_PREEMPTION_WATCHER": "0",  # watches for cloud preemptions; one process less on a laptop
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # today's warning about CUDA_VISIBLE_DEVICES is not for CPU users
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_DEDUP_LOGS": "0",
 }
-WORKER_ENVIRONMENT = {"OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
+WORKER_ENVIRONMENT = {
+    "OMP_NUM_THREADS": "1",
+    "PYTHONWARNINGS": "ignore",
+    "GLOO_SOCKET_IFNAME": "lo" if sys.platform == "linux" else "lo0",  # gloo would take the host name's address
+}
 
 
 @dataclass(frozen=True)
@@ -47,8 +56,7 @@ class Session:
 
 def start(*, dashboard: bool = False, num_cpus: int = LOGICAL_CPUS) -> Session:
     """Start Ray (or join the cluster that RAY_ADDRESS names) and say where it can be seen; again is harmless."""
-    for name, value in ENVIRONMENT.items():
-        os.environ.setdefault(name, value)
+    _prepare_environment()
     import ray
 
     began = time.monotonic()
@@ -64,7 +72,7 @@ def start(*, dashboard: bool = False, num_cpus: int = LOGICAL_CPUS) -> Session:
                 address="local",
                 num_cpus=num_cpus,
                 include_dashboard=dashboard,
-                dashboard_host="127.0.0.1",
+                dashboard_host=LOOPBACK,
                 log_to_driver=False,
                 logging_level="ERROR",
                 object_store_memory=OBJECT_STORE_BYTES,
@@ -80,6 +88,13 @@ def start(*, dashboard: bool = False, num_cpus: int = LOGICAL_CPUS) -> Session:
         else:
             return _session(ray.get_runtime_context(), folder, time.monotonic() - began)
     raise AssertionError("unreachable: the last try returns or raises")
+
+
+def _prepare_environment() -> None:
+    """Set what Ray reads on import and passes to its processes; a cluster's own settings are left alone."""
+    if not os.environ.get("RAY_ADDRESS"):
+        for name, value in ENVIRONMENT.items():
+            os.environ.setdefault(name, value)
 
 
 def _import_path() -> dict[str, str]:
@@ -107,6 +122,7 @@ def stop(session: Session | None = None) -> None:
 @contextmanager
 def running(*, dashboard: bool = False) -> Iterator[Session]:
     """Run a block with Ray; stop it afterwards unless it was already running."""
+    _prepare_environment()
     import ray
 
     was_running = ray.is_initialized()

@@ -42,7 +42,7 @@ def load_dataset(
     follow them.
 
     Args:
-        name: one of `DATASETS`, or hf:<name>[:<configuration>] for a data set of the Hugging Face hub, a folder, or a
+        name: one of `DATASETS`, or hf:<owner>/<name>[:<configuration>] of the Hugging Face hub, hf:/<folder>, or a
             file format ("hf:json") whose files are in `root`.
         root: folder of the data; None is `data` in the workspace.
         image_size: side of the images in pixels; None is the data set's own.

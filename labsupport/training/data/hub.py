@@ -25,6 +25,7 @@ from labsupport.workspace import workspace
 if TYPE_CHECKING:
     import datasets
 
+FOLDER_MARKS = ("/", ".", "~")  # a name that starts so is a folder, whatever the current one holds
 FORMATS = ("csv", "imagefolder", "json", "parquet", "text")
 HELD_OUT = ("test", "validation", "valid", "val", "dev")  # the first of these that a data set has is our test split
 IMAGE_TEST_SHARE = 0.1  # where a data set has no such split
@@ -51,6 +52,8 @@ class RowImages(Samples):
     def __getitem__(self, index: int) -> Sample:
         try:
             row = self.rows[index]
+            if row[self.image] is None:
+                raise ValueError("it is empty")
             pixels = to_tensor(row[self.image], self.size, self.channels)
         except DECODING_ERRORS as error:
             raise LabsError(f"row {index} of the data set has an image that cannot be decoded ({error})") from error
@@ -172,37 +175,38 @@ def _fetch(name: str, root: Path | None) -> Mapping[str, datasets.Dataset]:
     import datasets
     from datasets.exceptions import DatasetsError
 
-    path = Path(name).expanduser()
-    cache = str(root if root is not None and name not in FORMATS else workspace("data") / "huggingface")
+    # Hidden, for the library looks for data in every folder below `root` that is not, and that may be the workspace.
+    cache = str(root if root is not None and name not in FORMATS else workspace("data", ".huggingface"))
+    folder = Path(name).expanduser() if name.startswith(FOLDER_MARKS) else None
+    repository, _, configuration = name.partition(":")
+    if name in FORMATS and root is None:
+        raise LabsError(f"data set hf:{name} reads {name} files: name their folder with --data-root")
+    if name not in FORMATS and (not folder.is_dir() if folder else "/" not in repository):
+        raise LabsError(
+            f"data set hf:{name} is no folder and no format: use hf:<owner>/<name>, hf:/<folder>, hf:./<folder>, or "
+            f"{', '.join(f'hf:{known}' for known in FORMATS)} with --data-root"
+        )
     try:
-        if path.is_dir() and any((path / mark).is_file() for mark in ("dataset_dict.json", "dataset_info.json")):
-            loaded = datasets.load_from_disk(str(path))
-        elif path.is_dir():
-            loaded = datasets.load_dataset(str(path), cache_dir=cache)
-        elif name in FORMATS:
-            if root is None:
-                raise LabsError(f"data set hf:{name} reads {name} files: name their folder with --data-root")
+        if name in FORMATS:
             loaded = datasets.load_dataset(name, data_dir=str(root), cache_dir=cache)
-        elif name.startswith(("/", ".", "~")) or "/" not in name:
-            raise LabsError(
-                f"data set hf:{name} is no folder and no format: use hf:<owner>/<name>, hf:<path of a folder>, or "
-                f"{', '.join(f'hf:{known}' for known in FORMATS)} with --data-root"
-            )
+        elif folder and any((folder / mark).is_file() for mark in ("dataset_dict.json", "dataset_info.json")):
+            loaded = datasets.load_from_disk(str(folder))
+        elif folder:
+            loaded = datasets.load_dataset(str(folder), cache_dir=cache)
         else:
-            repository, _, configuration = name.partition(":")
             loaded = datasets.load_dataset(repository, configuration or None, cache_dir=cache)
     except ConnectionError as error:
         raise LabsError(
             f"data set hf:{name} cannot be reached ({_first_line(error)}): download it where there is a connection, "
-            "keep it with save_to_disk and name that folder as hf:<folder>; digits and text are bundled"
+            "keep it with save_to_disk and name that folder as hf:/<folder>; digits and text are bundled"
         ) from error
     # RuntimeError: a repository with a loading script, which is not run. ValueError: an unknown configuration.
     except (DatasetsError, OSError, RuntimeError, ValueError) as error:
-        raise LabsError(f"data set hf:{name} cannot be loaded: {_first_line(error)}") from error
+        raise LabsError(f"data set hf:{name} cannot be loaded: {_first_line(error.__cause__ or error)}") from error
     return {"train": loaded} if isinstance(loaded, datasets.Dataset) else loaded
 
 
-def _first_line(error: Exception) -> str:
+def _first_line(error: BaseException) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0]
 
 
@@ -254,6 +258,8 @@ def _shape(name: str, rows: datasets.Dataset, column: str) -> tuple[int, int]:
     """Return the size and the number of channels that suit the images, as the first one tells."""
     try:
         picture = rows[0][column]
+        if picture is None:
+            raise ValueError("it is empty")
     except DECODING_ERRORS as error:
         raise LabsError(f"row 0 of data set hf:{name} has an image that cannot be decoded ({error})") from error
     width, height = picture.size

@@ -29,7 +29,6 @@ MODELS: dict[str, Task] = {
     "llama-2-7b": Task.LANGUAGE_MODELLING,
     "llama-3-8b": Task.LANGUAGE_MODELLING,
 }
-NORMS = ("batch", "group")
 SMALL_IMAGE = 64  # pixels; the ImageNet stem would leave a 64-pixel image as 16 x 16 before the first block
 FLOAT32_BYTES = 4
 
@@ -43,7 +42,7 @@ def check_model(name: str, info: DatasetInfo) -> None:
     _check_task(name, info)
     if name in PRESETS:
         facts = machine()
-        largest = max(facts.usable_memory_bytes, *(gpu.memory_bytes or 0 for gpu in facts.gpus), 0)
+        largest = max([facts.usable_memory_bytes, *(gpu.memory_bytes or 0 for gpu in facts.gpus)])
         needed = 3 * FLOAT32_BYTES * _llama_config(name, info, 0.0).parameters
         if needed > largest:
             raise LabsError(
@@ -79,8 +78,6 @@ def build_model(
     import torch
 
     _check_task(name, info)
-    if norm not in NORMS:
-        raise LabsError(f"--norm {norm!r} is unknown: one of {', '.join(NORMS)}")
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)  # torch.manual_seed would seed the GPUs, which fork_rng leaves out
         model: torch.nn.Module
@@ -92,8 +89,10 @@ def build_model(
                 _check_weights_fit(name, config)
             model = Llama(config)
         else:
-            from labsupport.training.models.resnet import ResNet
+            from labsupport.training.models.resnet import NORMS, ResNet
 
+            if norm not in NORMS:
+                raise LabsError(f"--norm {norm!r} is unknown: one of {', '.join(NORMS)}")
             assert info.num_classes is not None, "a classification data set says its number of classes"
             assert info.channels is not None, "and its number of channels"
             model = ResNet(

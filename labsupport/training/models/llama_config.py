@@ -10,14 +10,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-BYTE_VOCABULARY = 256
-
 
 @dataclass(frozen=True)
 class LlamaConfig:
     """One decoder-only transformer, with the field names of the Hugging Face configuration."""
 
-    vocab_size: int = BYTE_VOCABULARY
+    vocab_size: int = 256
+    """Different tokens: 256 when they are bytes."""
     hidden_size: int = 96
     intermediate_size: int = 256
     """Inner width of the SwiGLU block: about 8/3 of the hidden size, for three matrices with the weights of two."""
