@@ -89,9 +89,14 @@ def test_a_receipts_file_that_is_none_is_named_and_kept(isolated):
     assert ledger.read_bytes().startswith(b"\x89PNG")
 
 
-def test_cifar10_without_network_says_what_to_do():
-    done = labs("train", "--dataset", "cifar10", "--data-root", "nowhere", HTTPS_PROXY="http://127.0.0.1:9")
-    assert_one_line(done, "cifar10")
+def test_cifar10_without_network_says_what_to_do(tmp_path):
+    refused = "http://127.0.0.1:9"  # nothing listens on the discard port
+    done = labs("train", "--dataset", "cifar10", "--data-root", str(tmp_path), HTTPS_PROXY=refused, https_proxy=refused)
+    assert_one_line(done, "cifar-10-binary.tar.gz", str(tmp_path))
+
+
+def test_a_data_folder_that_is_not_there_is_named():
+    assert_one_line(labs("train", "--dataset", "imagenet", "--data-root", "nowhere"), "--data-root nowhere")
 
 
 def test_validation_without_a_single_receipt_is_not_green():
