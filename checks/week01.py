@@ -88,9 +88,7 @@ def _same_order(answer: Any) -> bool:
 
 
 def _shuffled(answer: Any) -> bool:
-    orders = [
-        tuple(_in_turn(_deal(answer, 64, 2, epoch=epoch, seed=seed))) for epoch in range(4) for seed in range(4)
-    ]
+    orders = [tuple(_in_turn(_deal(answer, 64, 2, epoch=epoch, seed=seed))) for epoch in range(4) for seed in range(4)]
     return len(set(orders)) == len(orders) and tuple(range(64)) not in orders
 
 
@@ -108,7 +106,8 @@ def _leaves_generators_alone(answer: Any) -> bool:
     import torch
 
     def state() -> tuple[Any, ...]:
-        return random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state().tolist()  # noqa: NPY002
+        numpy_state: Any = np.random.get_state()
+        return random.getstate(), numpy_state[1].tolist(), numpy_state[2], torch.get_rng_state().tolist()
 
     before = state()
     first = _deal(answer, 32, 4, epoch=1, seed=5)
@@ -119,7 +118,7 @@ def sampler(answer: Any) -> Check:
     """Grade exercise 1.2: `shard(num_samples, world, rank, *, epoch, seed, start=0)`."""
     return check("1.2", answer, [
         Criterion("covers", "every sample is dealt exactly once, for 1 to 8 workers and sizes that do not divide",
-                  _all_dealt_once, hint="padding repeats samples and dropping a tail loses them; shares may differ by one"),
+                  _all_dealt_once, hint="padding repeats samples, dropping a tail loses them; shares may differ by one"),
         Criterion("balanced", "the workers' shares differ by at most one sample",
                   _balanced, hint="len(share) for every rank, also when start > 0"),
         Criterion("same-order", "one sample from each worker in turn gives the same order for every number of workers",
@@ -164,8 +163,8 @@ def _start_of_share(num_samples: int, world: int, rank: int, *, epoch: int, seed
 
 
 def _global_generator(num_samples: int, world: int, rank: int, *, epoch: int, seed: int, start: int = 0) -> list[int]:
-    np.random.seed([seed, epoch])  # noqa: NPY002
-    return [int(i) for i in np.random.permutation(num_samples)][start:][rank::world]  # noqa: NPY002
+    np.random.seed([seed, epoch])
+    return [int(i) for i in np.random.permutation(num_samples)][start:][rank::world]
 
 
 def _one_does_all(num_samples: int, world: int, rank: int, *, epoch: int, seed: int, start: int = 0) -> list[int]:
@@ -220,7 +219,7 @@ def ring(answer: Any) -> Check:
     """Grade exercise 1.3: a generator `ring_all_reduce(rank, world, values)`."""
     return check("1.3", answer, [
         Criterion("sum", "every rank ends with the sum, for 1 to 6 ranks and lengths from 0 to 17",
-                  _sums, hint="np.array_split copes with lengths that do not divide; reduce-scatter alone is half the way"),
+                  _sums, hint="np.array_split copes with such lengths; reduce-scatter alone is half the way"),
         Criterion("same-bits", "all ranks hold the same bits",
                   _same_bits, hint="each chunk must be summed in one place and copied, or the replicas drift apart"),
         Criterion("steps", "it takes 2(n - 1) steps for n ranks",
@@ -298,7 +297,11 @@ def _least_squares() -> list[tuple[np.ndarray, list[np.ndarray], list[int]]]:
     for seed in seeds(8):
         draw = np.random.default_rng(seed)
         counts = [int(c) for c in draw.integers(1, 9, size=int(draw.integers(1, 6)))]
-        inputs, targets, weights = draw.normal(size=(sum(counts), 3)), draw.normal(size=sum(counts)), draw.normal(size=3)
+        inputs, targets, weights = (
+            draw.normal(size=(sum(counts), 3)),
+            draw.normal(size=sum(counts)),
+            draw.normal(size=3),
+        )
         per_sample = inputs * (inputs @ weights - targets)[:, None]
         shares = np.split(per_sample, np.cumsum(counts)[:-1])
         cases.append((per_sample.mean(axis=0), [share.mean(axis=0) for share in shares], counts))

@@ -38,8 +38,8 @@ MIN_PYTHON, END_PYTHON = (3, 11), (3, 14)
 COMPILED = (
     "torch", "ray", "pandas", "pyarrow", "numpy", "scipy", "sklearn", "sympy", "networkx", "matplotlib", "mlflow",
     "mlflow_skinny", "sqlalchemy", "aiohttp", "pydantic", "jsonschema", "google", "opentelemetry", "rich", "typer",
-    "IPython", "ipykernel", "jupyter_client", "nbclient", "nbformat", "nbconvert", "papermill", "jupytext", "prompt_toolkit",
-    "tornado", "traitlets", "fsspec", "requests", "urllib3", "yaml", "jinja2", "psutil", "plotly", "hypothesis", "PIL",
+    "IPython", "ipykernel", "jupyter_client", "nbclient", "nbformat", "nbconvert", "papermill", "jupytext",
+    "prompt_toolkit", "tornado", "traitlets", "fsspec", "requests", "urllib3", "yaml", "jinja2", "psutil", "plotly", "hypothesis", "PIL",
 )  # fmt: skip
 CUDA_WHEEL_GB = 3  # quoted: about what the Linux wheel of torch 2.13 and its CUDA libraries download
 
@@ -132,8 +132,10 @@ def install_torch(environment: Environment) -> str:
         if environment.uv("install", *arguments, check=False, quiet=True).returncode == 0:
             return f"CPU build, from {source}"
     if sys.platform == "linux":
-        say(f"no CPU build of {pinned} can be reached: taking the plain wheel with its CUDA libraries, "
-            f"about {CUDA_WHEEL_GB} GB")
+        say(
+            f"no CPU build of {pinned} can be reached: taking the plain wheel with its CUDA libraries, "
+            f"about {CUDA_WHEEL_GB} GB"
+        )
     environment.uv("install", pinned)
     return "plain wheel, from the default index"
 
@@ -167,7 +169,9 @@ def install_lock(environment: Environment) -> str:
         environment.uv("install", *arguments, *again)
         still = [name for name in damaged_packages(site_packages) if name not in ("pip", "torch", "labsupport")]
         if still:
-            raise SetupError(f"packages incomplete even after a second try: {', '.join(still)}; remove .venv and repeat")
+            raise SetupError(
+                f"packages incomplete even after a second try: {', '.join(still)}; remove .venv and repeat"
+            )
     return f"{sum(1 for _ in site_packages.glob('*.dist-info'))} packages"
 
 
@@ -177,7 +181,9 @@ def compile_packages(environment: Environment) -> str:
     Python would do it on first import, once per process that gets there first, and not at all where
     PYTHONDONTWRITEBYTECODE is set: then every process compiles torch anew, for seconds.
     """
-    folders = [str(folder) for name in COMPILED for folder in (environment.folder / "lib").glob(f"*/site-packages/{name}")]
+    folders = [
+        str(folder) for name in COMPILED for folder in (environment.folder / "lib").glob(f"*/site-packages/{name}")
+    ]
     command = [environment.python, "-m", "compileall", "-q", "-j", "0", *folders]
     # Templates among the packages are no valid Python and stay as they are: the exit code says nothing.
     subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -269,8 +275,11 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--no-system", action="store_true", help="leave the system packages of binder/apt.txt alone")
     arguments = parser.parse_args(argv)
     if not MIN_PYTHON <= sys.version_info[:2] < END_PYTHON:
-        print(f"set-up: Python {sys.version.split()[0]} will not do: the locked wheels need 3.11, 3.12 or 3.13; "
-              "name one with `make setup PYTHON=python3.11`", file=sys.stderr)
+        print(
+            f"set-up: Python {sys.version.split()[0]} will not do: the locked wheels need 3.11, 3.12 or 3.13; "
+            "name one with `make setup PYTHON=python3.11`",
+            file=sys.stderr,
+        )
         return 2
     environment = Environment(arguments.venv.resolve(), arguments.profile)
     try:

@@ -1,4 +1,4 @@
-"""Every test has its own home: no test reads or writes a learner's workspace, and sizes are those of the smoke profile."""
+"""Every test has its own home: no test touches a learner's workspace, and sizes are those of the smoke profile."""
 
 from __future__ import annotations
 

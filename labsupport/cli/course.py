@@ -59,7 +59,7 @@ def lab(
     if os.geteuid() == 0:
         arguments.append("--allow-root")  # containers run as root; the server listens on loopback, with a token
     os.environ["LABS_PROGRESS"] = "1"  # verdicts in a learner's own session count
-    os.execv(sys.executable, [sys.executable, "-m", "jupyterlab", *arguments])
+    os.execv(sys.executable, [sys.executable, "-m", "jupyterlab", *arguments])  # noqa: S606 - Jupyter takes this process over
 
 
 def run(
@@ -67,7 +67,9 @@ def run(
     solution: Annotated[bool, typer.Option("--solution", help="run the solved notebook instead of yours")] = False,
     profile: Profile = None,
     notebook: Annotated[Path | None, typer.Option(help="run this notebook instead of your copy")] = None,
-    settings: Annotated[list[str] | None, typer.Option("--set", help="a parameter of the notebook, as name=value")] = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", help="a parameter of the notebook, as name=value")
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="folder for the executed notebook and the report")] = None,
     as_json: Json = False,
 ) -> None:

@@ -57,7 +57,9 @@ def validate(
     expect: Annotated[
         list[str] | None, typer.Option(help="a bound that the newest measured receipt must keep, as 'name>=0.85'")
     ] = None,
-    any_commit: Annotated[bool, typer.Option("--any-commit", help="accept receipts of other versions of the code")] = False,
+    any_commit: Annotated[
+        bool, typer.Option("--any-commit", help="accept receipts of other versions of the code")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="print JSON for a script")] = False,
 ) -> None:
     """Check every receipt: physics rules, freshness, expectations.

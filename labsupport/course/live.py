@@ -26,7 +26,9 @@ class TrainingProgress:
         if kind == "start":
             self._last_step = event["last_step"]
             self._starts += 1
-            what = "first step" if self._starts == 1 else f"worker group restarted, continues after step {event['step']}"
+            what = (
+                "first step" if self._starts == 1 else f"worker group restarted, continues after step {event['step']}"
+            )
             self._show(f"{self._bar(event['step'])} {what}")
         elif kind == "step" and time.monotonic() - self._shown_at > UPDATE_EVERY_S:
             self._show(f"{self._bar(event['step'])} loss {float.fromhex(event['loss']):.4f}")

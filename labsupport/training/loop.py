@@ -26,6 +26,8 @@ from labsupport.training.spec import TrainSpec
 if TYPE_CHECKING:
     import torch
 
+    from labsupport.training.data.samples import Samples
+
 RUN_STATE = "run.pt"  # model, optimiser and position: written by rank 0, the same for all
 
 
@@ -80,9 +82,7 @@ class Outcome:
     checksum: str
 
 
-def run_worker(
-    spec: TrainSpec, replica: Replica, log: EventLog, deal: Callable[..., Sequence[int]] = shard
-) -> Outcome:
+def run_worker(spec: TrainSpec, replica: Replica, log: EventLog, deal: Callable[..., Sequence[int]] = shard) -> Outcome:
     """Train one replica from the newest checkpoint, or from the start, to the end of the spec."""
     import random
 
@@ -97,6 +97,9 @@ def run_worker(
     dataset, info = load_dataset(
         spec.dataset, "train", root=spec.data_root, image_size=spec.image_size, sequence=spec.sequence
     )
+    test_set, _ = load_dataset(
+        spec.dataset, "test", root=spec.data_root, image_size=spec.image_size, sequence=spec.sequence
+    )
     dtype = getattr(torch, spec.dtype)
     model = build_model(
         spec.model, info, norm=spec.norm, dtype=dtype, seed=spec.seed, width=spec.width, dropout=spec.dropout
@@ -108,11 +111,11 @@ def run_worker(
     )
     loss_of = loss_function(info.task)
     # From here on every rank draws its own numbers: dropout and augmentation must differ between replicas.
-    for seed in (torch.manual_seed, np.random.seed, random.seed):
-        seed(spec.seed + 99 + replica.rank)
-    batches = GlobalBatches(
-        len(dataset), spec.global_batch, replica.rank, replica.world, seed=spec.seed, deal=deal
-    )
+    own_seed = spec.seed + 99 + replica.rank
+    torch.manual_seed(own_seed)
+    np.random.seed(own_seed)
+    random.seed(own_seed)
+    batches = GlobalBatches(len(dataset), spec.global_batch, replica.rank, replica.world, seed=spec.seed, deal=deal)
     total_steps = spec.epochs * len(batches)
     last_step = min(total_steps, spec.max_steps or total_steps)
     step, accuracy = 0, None
@@ -174,7 +177,7 @@ def run_worker(
             )  # fmt: skip
             ends_epoch = batches.step == len(batches)
             if ends_epoch or step == last_step:
-                accuracy = evaluate(model, spec, replica)
+                accuracy = evaluate(model, test_set, spec, replica)
                 log.emit("epoch", step=step, epoch=batches.epoch, loss=value.hex(), accuracy=accuracy)
             if ends_epoch:
                 batches.next_epoch()
@@ -185,22 +188,17 @@ def run_worker(
             if ends_epoch or step == last_step:
                 break
             waited_from = time.perf_counter()
-    checksum = sum(parameter.double().sum().item() for parameter in core.parameters()).hex()
+    checksum = float(sum(parameter.double().sum().item() for parameter in core.parameters())).hex()
     log.emit("end", step=step, checksum=checksum)
     if accuracy is None:
         raise AssertionError("unreachable: the last step evaluates")
     return Outcome(accuracy, checksum)
 
 
-def evaluate(model: torch.nn.Module, spec: TrainSpec, replica: Replica) -> float:
-    """Return the share of correct predictions on the test split (images) or tokens (text), over all workers."""
+def evaluate(model: torch.nn.Module, dataset: Samples, spec: TrainSpec, replica: Replica) -> float:
+    """Return the share of correct predictions on a split, of images or of tokens, over all workers."""
     import torch
 
-    from labsupport.training.data import load_dataset
-
-    dataset, _ = load_dataset(
-        spec.dataset, "test", root=spec.data_root, image_size=spec.image_size, sequence=spec.sequence
-    )
     mine = range(replica.rank, len(dataset), replica.world)
     dtype = getattr(torch, spec.dtype)
     counts = torch.zeros(2, dtype=torch.float64, device=replica.device)  # correct, all

@@ -79,7 +79,7 @@ def start(*, dashboard: bool = False, num_cpus: int = LOGICAL_CPUS) -> Session:
                 _temp_dir=str(folder),
                 runtime_env={"env_vars": WORKER_ENVIRONMENT | _import_path()},
             )
-        except Exception:  # noqa: BLE001 - Ray raises several kinds when its node start times out; the last is raised
+        except Exception:
             ray.shutdown()
             shutil.rmtree(folder, ignore_errors=True)
             if attempt == START_TRIES:

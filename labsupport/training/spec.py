@@ -8,6 +8,17 @@ from typing import Any
 from labsupport.errors import LabsError
 
 DTYPES = ("float32", "float64")
+NORMS = ("batch", "group")
+POSITIVE = (
+    "num_workers",
+    "epochs",
+    "global_batch",
+    "base_batch",
+    "checkpoint_every",
+    "width",
+    "sequence",
+    "threads_per_worker",
+)
 
 
 @dataclass(frozen=True)
@@ -24,7 +35,7 @@ class TrainSpec:
     global_batch: int = 64
     """Samples per optimiser step over all workers, so that the number of workers changes nothing but the time."""
     base_lr: float = 0.05
-    """Learning rate at a global batch of `base_batch`, scaled linearly from there (labsupport.training.learning_rate)."""
+    """Learning rate at a global batch of `base_batch`; scaled linearly from there, see learning_rate.py."""
     base_batch: int = 64
     warmup_fraction: float = 0.1
     """Share of all steps with a rising rate."""
@@ -54,11 +65,7 @@ class TrainSpec:
     """Folder of the data set; None: `data` in the workspace."""
 
     def __post_init__(self) -> None:
-        positive = (
-            "num_workers", "epochs", "global_batch", "base_batch", "checkpoint_every", "width", "sequence",
-            "threads_per_worker",
-        )  # fmt: skip
-        for name in positive:
+        for name in POSITIVE:
             value = getattr(self, name)
             if not isinstance(value, int) or value < 1:
                 raise LabsError(f"{option(name)} is {value}: a whole number of at least 1 is needed")
@@ -70,11 +77,15 @@ class TrainSpec:
                 f"choose a multiple, such as {-(-self.global_batch // self.num_workers) * self.num_workers}"
             )
         if self.checkpoints_to_keep < 2:
-            raise LabsError(f"--checkpoints-to-keep is {self.checkpoints_to_keep}: at least 2, or a damaged one ends a run")
+            raise LabsError(
+                f"--checkpoints-to-keep is {self.checkpoints_to_keep}: at least 2, or a damaged one ends a run"
+            )
         if self.gpus_per_worker < 0 or self.max_failures < 0:
             raise LabsError("--gpus-per-worker and --max-failures cannot be negative")
         if self.dtype not in DTYPES:
             raise LabsError(f"--dtype {self.dtype!r} is unknown: one of {', '.join(DTYPES)}")
+        if self.norm not in NORMS:
+            raise LabsError(f"--norm {self.norm!r} is unknown: one of {', '.join(NORMS)}")
         if not 0 <= self.warmup_fraction < 1:
             raise LabsError(f"--warmup-fraction is {self.warmup_fraction}: at least 0 and below 1")
 

@@ -51,7 +51,7 @@ def test_a_checkpoint_cannot_run_code(tmp_path):
             return print, ("code from a checkpoint",)
 
     save_verified(Payload(), tmp_path / "run.pt")
-    with pytest.raises(Exception, match="weights_only|Weights only"):
+    with pytest.raises(Exception, match=r"weights_only|Weights only"):
         load_verified(tmp_path / "run.pt")
 
 
@@ -61,7 +61,8 @@ def load_or_fail(name: str) -> None:
 
 
 def test_the_newest_usable_checkpoint_is_taken_and_the_skipped_ones_are_named():
-    assert newest_valid(["bad-3", "bad-2", "good-1"], load_or_fail) == (2, ["bad-3: sha256 differs", "bad-2: sha256 differs"])
+    index, skipped = newest_valid(["bad-3", "bad-2", "good-1"], load_or_fail)
+    assert (index, skipped) == (2, ["bad-3: sha256 differs", "bad-2: sha256 differs"])
 
 
 def test_a_run_never_starts_again_at_zero_when_every_checkpoint_is_damaged():

@@ -12,7 +12,7 @@ def steps(*pairs: tuple[int, float]) -> list[dict]:
 def test_events_of_a_rank_are_read_back_in_order(tmp_path):
     log = EventLog(tmp_path / "events", rank=1)
     log.emit("start", step=0)
-    log.emit("step", step=1, loss=0.5.hex())
+    log.emit("step", step=1, loss=(0.5).hex())
     log.close()
     first, second = read_events(tmp_path / "events", rank=1)
     assert (first["event"], second["step"]) == ("start", 1)

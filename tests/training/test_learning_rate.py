@@ -13,9 +13,7 @@ from labsupport.training.learning_rate import learning_rate
 def test_the_rate_rises_to_the_scaled_peak_and_falls_to_zero(ratio, warmup, rest):
     total = warmup + rest
     rates = [
-        learning_rate(
-            step, base_lr=0.1, base_batch=32, global_batch=32 * ratio, warmup_steps=warmup, total_steps=total
-        )
+        learning_rate(step, base_lr=0.1, base_batch=32, global_batch=32 * ratio, warmup_steps=warmup, total_steps=total)
         for step in range(total + 1)
     ]
     assert max(rates) == pytest.approx(0.1 * ratio)
@@ -27,7 +25,7 @@ def test_the_rate_rises_to_the_scaled_peak_and_falls_to_zero(ratio, warmup, rest
 
 @pytest.mark.parametrize(("warmup_steps", "total_steps", "batch"), [(10, 10, 32), (-1, 10, 32), (0, 10, 0)])
 def test_an_impossible_schedule_is_refused(warmup_steps, total_steps, batch):
-    with pytest.raises(ValueError, match="warmup_steps|batch"):
+    with pytest.raises(ValueError, match=r"warmup_steps|batch"):
         learning_rate(
             0, base_lr=0.1, base_batch=32, global_batch=batch, warmup_steps=warmup_steps, total_steps=total_steps
         )

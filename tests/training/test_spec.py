@@ -17,6 +17,7 @@ from labsupport.training.spec import TrainSpec
         ({"max_steps": 0}, r"--max-steps is 0"),
         ({"num_workers": 3}, r"--global-batch 64 cannot be shared equally by --num-workers 3.*such as 66"),
         ({"dtype": "float16"}, r"float16.*float32, float64"),
+        ({"norm": "layer"}, r"layer.*batch, group"),
         ({"checkpoints_to_keep": 1}, r"at least 2"),
         ({"gpus_per_worker": -1}, r"cannot be negative"),
         ({"warmup_fraction": 1.0}, r"warmup-fraction is 1.0"),
