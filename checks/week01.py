@@ -118,7 +118,7 @@ def sampler(answer: Any) -> Check:
     """Grade exercise 1.2: `shard(num_samples, world, rank, *, epoch, seed, start=0)`."""
     return check("1.2", answer, [
         Criterion("covers", "every sample is dealt exactly once, for 1 to 8 workers and sizes that do not divide",
-                  _all_dealt_once, hint="padding repeats samples, dropping a tail loses them; shares may differ by one"),
+                  _all_dealt_once, hint="padding repeats samples, a dropped tail loses them; shares may differ by one"),
         Criterion("balanced", "the workers' shares differ by at most one sample",
                   _balanced, hint="len(share) for every rank, also when start > 0"),
         Criterion("same-order", "one sample from each worker in turn gives the same order for every number of workers",

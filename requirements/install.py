@@ -39,7 +39,8 @@ COMPILED = (
     "torch", "ray", "pandas", "pyarrow", "numpy", "scipy", "sklearn", "sympy", "networkx", "matplotlib", "mlflow",
     "mlflow_skinny", "sqlalchemy", "aiohttp", "pydantic", "jsonschema", "google", "opentelemetry", "rich", "typer",
     "IPython", "ipykernel", "jupyter_client", "nbclient", "nbformat", "nbconvert", "papermill", "jupytext",
-    "prompt_toolkit", "tornado", "traitlets", "fsspec", "requests", "urllib3", "yaml", "jinja2", "psutil", "plotly", "hypothesis", "PIL",
+    "prompt_toolkit", "tornado", "traitlets", "fsspec", "requests", "urllib3", "yaml", "jinja2", "psutil", "plotly",
+    "hypothesis", "PIL",
 )  # fmt: skip
 CUDA_WHEEL_GB = 3  # quoted: about what the Linux wheel of torch 2.13 and its CUDA libraries download
 

@@ -1,0 +1,101 @@
+"""Ray workers train what one process trains, and lose nothing when one of them is killed. Real Ray, real SIGKILL.
+
+One Ray session and few runs, since a run of two workers costs about 20 s on two cores, most of it imports.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import psutil
+import pytest
+
+from labsupport.errors import LabsError
+from labsupport.training import ray_session
+from labsupport.training.drill import resume_drill
+from labsupport.training.loop import train_alone
+from labsupport.training.receipts import record_drill, record_run
+from labsupport.training.result import largest_difference
+from labsupport.training.spec import TrainSpec
+from labsupport.training.trainer import new_run_folder, train
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(400), pytest.mark.filterwarnings("ignore::ResourceWarning")]
+
+# A smooth model: a ReLU network carries a rounding error across a kink and leaves single precision after 20 steps.
+SPEC = TrainSpec(
+    model="llama-tiny",
+    dataset="text",
+    sequence=32,
+    global_batch=16,
+    base_batch=16,
+    base_lr=0.02,
+    epochs=1,
+    max_steps=50,
+    checkpoint_every=5,
+)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def session():
+    with ray_session.running() as session:
+        yield session
+
+
+def test_every_server_of_ray_listens_on_loopback_only(session):
+    addresses = {
+        connection.laddr.ip
+        for process in psutil.Process().children(recursive=True)
+        for connection in process.net_connections(kind="inet")
+        if connection.status == psutil.CONN_LISTEN
+    }
+    assert addresses
+    assert {address for address in addresses if address not in ("127.0.0.1", "::ffff:127.0.0.1", "::1")} == set()
+
+
+@pytest.mark.parametrize(("dtype", "bound"), [("float32", 1e-5), ("float64", 1e-10)])
+def test_two_workers_have_the_losses_of_one_process(dtype, bound, tmp_path):
+    spec = replace(SPEC, dtype=dtype)
+    distributed, alone = train(spec), train_alone(spec, tmp_path)
+    assert len(alone.losses) == 50
+    assert largest_difference(alone, distributed) <= bound
+    assert alone.losses[50] < alone.losses[1] - 1
+    assert {receipt.name for receipt in record_run(distributed)} == {
+        "training.throughput",
+        "training.loss",
+        "training.accuracy",
+    }
+
+
+def test_nothing_is_lost_when_a_worker_is_killed_even_if_the_newest_checkpoint_is_damaged():
+    # Dropout draws from each rank's own stream: it is what an inexact restore of the random state would change.
+    spec = replace(SPEC, dropout=0.1, max_steps=30)
+    undisturbed = train(spec)
+    killed = resume_drill(spec, rank=1, kill_at_step=13, undisturbed=undisturbed)
+    assert killed.interrupted.restarts == 1
+    assert 0 < killed.resumed_at_step <= killed.killed_at_step
+    assert killed.exact
+    damaged = resume_drill(spec, rank=0, kill_at_step=18, corrupt=True, undisturbed=undisturbed)
+    assert damaged.corrupted is not None
+    assert damaged.resumed_at_step < int(damaged.corrupted.removeprefix("step_"))
+    assert damaged.exact
+    recovery, lost, exact = record_drill(killed)
+    assert (recovery.name, lost.value, exact.value) == ("training.recovery_s", killed.lost_steps, 1.0)
+
+
+def test_a_worker_that_raises_is_named_with_its_error_in_one_line():
+    def fails_on_rank_1(num_samples, world, rank, **position):
+        if rank == 1:
+            raise RuntimeError("disk on fire")
+        return list(range(num_samples))[rank::world]
+
+    folder = new_run_folder("failing")
+    with pytest.raises(LabsError, match=r"rank 1: RuntimeError: disk on fire") as caught:
+        train(replace(SPEC, max_failures=0, max_steps=3), folder=folder, deal=fails_on_rank_1)
+    assert "\n" not in str(caught.value)
+
+
+def test_the_kill_must_come_after_the_first_checkpoint():
+    with pytest.raises(ValueError, match="before the checkpoint of step 5"):
+        resume_drill(SPEC, kill_at_step=5)
+    with pytest.raises(ValueError, match="rank 2"):
+        resume_drill(SPEC, rank=2, kill_at_step=13)
