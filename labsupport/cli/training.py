@@ -104,8 +104,8 @@ class _Progress:
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
         self._bar = Progress(
-            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[state]}"),
-            TimeElapsedColumn(),
+            TextColumn("{task.description}"), BarColumn(bar_width=12), MofNCompleteColumn(), TimeElapsedColumn(),
+            TextColumn("{task.fields[state]}"),
         )  # fmt: skip
         self._task = self._bar.add_task(title, total=None, state="starting Ray and the workers")
         self._restarts = -1

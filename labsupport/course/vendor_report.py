@@ -130,8 +130,8 @@ def _mfu(draw: np.random.Generator, gpu: _Gpu, known: Truth) -> Draft:
             printed *= _between(draw, 1.15, 1.5)
     tokens_per_s, printed = _digits(tokens_per_s, 4), _digits(printed, 3)
     return (
-        f"Training a {parameters / 1e9:g} B model on {gpus} {gpu.name} ({gpu.flops_per_s / 1e12:g} TFLOP/s dense bf16): "
-        f"{tokens_per_s:,.5g} tokens/s per GPU, MFU {printed:.1%}.",
+        f"Training a {parameters / 1e9:g} B model on {gpus} {gpu.name} ({gpu.flops_per_s / 1e12:g} TFLOP/s dense in "
+        f"bf16): {tokens_per_s:,.5g} tokens/s per GPU, MFU {printed:.1%}.",
         {"parameters": parameters, "gpus": gpus, "peak_flops_per_s": gpu.flops_per_s,
          "tokens_per_s_per_gpu": tokens_per_s, "mfu": printed},
     )  # fmt: skip
@@ -175,12 +175,8 @@ def _training_memory(draw: np.random.Generator, gpu: _Gpu, known: Truth) -> Draf
 def _served_model(draw: np.random.Generator, gpu: _Gpu) -> tuple[float, int, float]:
     """Return bf16 weight bytes, a tensor-parallel degree that leaves room for a cache, and cache bytes per token."""
     weights = 2 * _one(draw, (*_SMALL_MODELS, 33e9, 68e9))
-    degrees = (1, 2, 4, 8)
-    return (
-        weights,
-        next(n for n in degrees if weights / n < 0.6 * gpu.memory_bytes),
-        _one(draw, (131072, 163840, 327680)),
-    )
+    degree = next(degree for degree in (1, 2, 4, 8) if weights / degree < 0.6 * gpu.memory_bytes)
+    return weights, degree, _one(draw, (131072, 163840, 327680))
 
 
 def _serving_memory(draw: np.random.Generator, gpu: _Gpu, known: Truth) -> Draft:
@@ -188,8 +184,8 @@ def _serving_memory(draw: np.random.Generator, gpu: _Gpu, known: Truth) -> Draft
     filled = _between(draw, 1.15, 1.8) if known is Truth.IMPOSSIBLE else _between(draw, 0.7, 0.93)
     tokens = _digits((filled * _MEMORY_USED * gpu.memory_bytes * degree - weights) / kv_bytes, 3)
     return (
-        f"{weights / 1e9:g} GB of weights on {degree} x {gpu.name} ({gpu.memory_bytes / 1e9:g} GB each, {_MEMORY_USED:.0%} "
-        f"usable): {tokens:,.0f} tokens in the cache at once, {kv_bytes / 1024:g} KiB each.",
+        f"{weights / 1e9:g} GB of weights on {degree} x {gpu.name} ({gpu.memory_bytes / 1e9:g} GB each, "
+        f"{_MEMORY_USED:.0%} usable): {tokens:,.0f} tokens in the cache at once, {kv_bytes / 1024:g} KiB each.",
         {"weight_bytes": weights, "tensor_parallel": degree, "gpu_memory_bytes": gpu.memory_bytes,
          "memory_utilisation": _MEMORY_USED, "kv_bytes_per_token": kv_bytes, "tokens_in_cache": tokens},
     )  # fmt: skip
@@ -202,8 +198,8 @@ def _decode(draw: np.random.Generator, gpu: _Gpu, known: Truth) -> Draft:
     share = _between(draw, 1.15, 3) if known is Truth.IMPOSSIBLE else _between(draw, 0.5, 0.88)
     tokens_per_s = _digits(share * ceiling, 3)
     return (
-        f"Decoding, {weights / 1e9:g} GB of weights on {degree} x {gpu.name} ({gpu.bytes_per_s / 1e12:g} TB/s each), batch "
-        f"{batch}, {kv_bytes_per_sequence / 2**20:g} MiB of cache per sequence: {tokens_per_s:,.0f} tokens/s.",
+        f"Decoding, {weights / 1e9:g} GB of weights on {degree} x {gpu.name} ({gpu.bytes_per_s / 1e12:g} TB/s each), "
+        f"batch {batch}, {kv_bytes_per_sequence / 2**20:g} MiB of cache per sequence: {tokens_per_s:,.0f} tokens/s.",
         {"decode_tokens_per_s": tokens_per_s, "decode_batch": batch, "weight_bytes": weights, "tensor_parallel": degree,
          "memory_bytes_per_s": gpu.bytes_per_s, "kv_bytes_per_sequence": kv_bytes_per_sequence},
     )  # fmt: skip
@@ -318,8 +314,8 @@ def _lag(draw: np.random.Generator, gpu: _Gpu, known: Truth) -> Draft:
     share = _between(draw, 0.2, 0.8) if known is Truth.IMPOSSIBLE else _between(draw, 1.1, 1.9)
     lag_s = _digits(share * (latency_s + size / path), 3)
     return (
-        f"Replication of a {size / 1e9:g} GB object over a {path * 8 / 1e9:g} Gbit/s path, {latency_s * 1000:g} ms one way: "
-        f"complete {lag_s:g} s after the write.",
+        f"Replication of a {size / 1e9:g} GB object over a {path * 8 / 1e9:g} Gbit/s path, {latency_s * 1000:g} ms one "
+        f"way: complete {lag_s:g} s after the write.",
         {"lag_s": lag_s, "one_way_latency_s": latency_s, "object_bytes": size, "path_bytes_per_s": path},
     )
 

@@ -85,15 +85,18 @@ def rich_table(receipts: Iterable[Receipt], *, targets: bool = False, caption: s
     from rich.text import Text
 
     shown = ReceiptTable(receipts, targets=targets, caption=caption)
-    grid = Table(title=caption or None, title_justify="left")
-    for column in COLUMNS:
+    machines = {receipt.hardware for receipt in shown.receipts}
+    shared = machines.pop() if len(machines) == 1 else ""  # said once, below: a terminal has 80 columns
+    columns = COLUMNS[:-1] if shared else COLUMNS
+    grid = Table(title=caption or None, title_justify="left", caption=shared or None, caption_justify="left")
+    for column in columns:
         justify: Literal["left", "right"] = "right" if column in ("value", "n") else "left"
-        grid.add_column(column, justify=justify, no_wrap=column == "hardware")  # cut, rather than three lines a row
+        grid.add_column(column, justify=justify, no_wrap=True)
     for receipt in shown.receipts:
         # Text, not markup: a name such as "step[0]" is content.
         cells = [Text(cell) for cell in _cells(receipt)]
         cells[1].stylize(_TERMINAL_STYLES[receipt.kind])
-        grid.add_row(*cells)
+        grid.add_row(*cells[: len(columns)])
     return grid
 
 

@@ -10,6 +10,7 @@ What is not covered: an MLflow server. Set MLFLOW_TRACKING_URI and the same call
 
 from __future__ import annotations
 
+import logging
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,6 +36,9 @@ def client() -> MlflowClient:
     """Return an MLflow client on `tracking_uri()`."""
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     from mlflow.tracking import MlflowClient
+
+    for name in ("mlflow", "alembic"):  # a new database announces each of its tables
+        logging.getLogger(name).setLevel(logging.WARNING)
 
     return MlflowClient(tracking_uri())
 
