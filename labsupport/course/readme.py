@@ -22,7 +22,7 @@ def weeks_table() -> str:
     for week in catalog.WEEKS:
         lab = f"labs/{week_name(week.number)}.ipynb"
         number = f"[{week.number}]({lab})" if (root / lab).is_file() else str(week.number)
-        lines.append(f"| {number} | {week.title} | {week.project} |")
+        lines.append(f"| {number} | {week.title} | {week.project or 'introduction'} |")
     return "\n".join(lines) + "\n"
 
 

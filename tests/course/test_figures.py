@@ -1,4 +1,4 @@
-"""A figure offers an interactive and a static form of the same data, and shows the learner's guess only if there is one."""
+"""A figure offers an interactive and a static form of the same data, and the learner's guess if there is one."""
 
 from __future__ import annotations
 
