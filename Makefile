@@ -26,8 +26,12 @@ lab: setup
 $(WEEKS): setup
 	@$(BIN)/labs run $(subst week,,$@) $(if $(SOLUTION),--solution)
 
+# Labs and solutions run twice: in tests/notebooks through papermill, where their verdicts are read, and here as plain
+# notebooks that nothing of ours executes.
 test: setup
 	@$(BIN)/python -m pytest
+	@scratch=$$(mktemp -d) && trap 'rm -rf "$$scratch"' EXIT && LABS_PROFILE=smoke LABS_WORKSPACE=$$scratch \
+	  $(BIN)/python -m pytest --nbval-lax --nbval-current-env --nbval-cell-timeout 300 --timeout 0 labs solutions
 
 quick: setup
 	@$(BIN)/python -m pytest -q -m "not slow"

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from labsupport.errors import LabsError
 from labsupport.training.spec import TrainSpec
 
 if TYPE_CHECKING:
     from labsupport.training.result import TrainResult
 
 DEFAULT = TrainSpec()
+ROLES = ("image", "label", "text")  # what a column of a Hugging Face data set can be
 
 
 def register(app: typer.Typer) -> None:
@@ -40,6 +42,10 @@ def train(
     image_size: Annotated[int | None, typer.Option(help="side of the images in pixels")] = DEFAULT.image_size,
     dtype: Annotated[str, typer.Option(help="float32 or float64")] = DEFAULT.dtype,
     seed: Annotated[int, typer.Option(help="decides weights, order of samples and dropout")] = DEFAULT.seed,
+    augment: Annotated[bool, typer.Option("--augment", help="shift and mirror training images")] = DEFAULT.augment,
+    columns: Annotated[
+        list[str] | None, typer.Option(help="hf: only, such as --columns image=img --columns label=fine_label")
+    ] = None,
     data_root: Annotated[str | None, typer.Option(help="folder of the data set")] = DEFAULT.data_root,
     track: Annotated[bool, typer.Option(help="write the run to MLflow")] = True,
     as_json: Annotated[bool, typer.Option("--json", help="print the result as JSON, without progress")] = False,
@@ -55,7 +61,8 @@ def train(
         model=model, dataset=dataset, num_workers=num_workers, epochs=epochs, max_steps=max_steps,
         global_batch=global_batch, base_lr=base_lr, gpus_per_worker=gpus_per_worker,
         threads_per_worker=threads_per_worker, checkpoint_every=checkpoint_every, width=width, norm=norm,
-        sequence=sequence, image_size=image_size, dtype=dtype, seed=seed, data_root=data_root,
+        sequence=sequence, image_size=image_size, dtype=dtype, seed=seed, augment=augment,
+        columns=_columns(columns), data_root=data_root,
     )  # fmt: skip
     from labsupport.processes import supervised
     from labsupport.training import trainer
@@ -79,6 +86,16 @@ def train(
         typer.echo(json.dumps(_summary(result) | {"receipts": [receipt.id for receipt in receipts]}))
         return
     _show(result, receipts, tracker.run_id if tracker else None)
+
+
+def _columns(pairs: list[str] | None) -> dict[str, str] | None:
+    if not pairs:
+        return None
+    columns = dict(pair.partition("=")[::2] for pair in pairs)
+    for role, column in columns.items():
+        if role not in ROLES or not column:
+            raise LabsError(f"--columns {role}={column}: write one of {', '.join(ROLES)}, =, and a column's name")
+    return columns
 
 
 def _start_tracker(spec: TrainSpec) -> Any:

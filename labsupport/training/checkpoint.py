@@ -12,9 +12,10 @@ from __future__ import annotations
 
 import hashlib
 import io
+import itertools
 import os
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -67,6 +68,17 @@ def load_verified(path: Path) -> Any:
     if hashlib.sha256(payload).hexdigest() != digest:
         raise CheckpointError(f"{path}: sha256 differs from its sidecar; the file was altered or cut off")
     return torch.load(io.BytesIO(payload), map_location="cpu", weights_only=True)
+
+
+def free_name(step: int, taken: Collection[str]) -> str:
+    """Name the checkpoint of a step; `step_0000015_2` where a run that fell back comes by step 15 once more.
+
+    Ray Train prunes old checkpoints by their folder. With the damaged checkpoint's name used again, pruning it would
+    remove the good one that was written in its place.
+    """
+    name = f"step_{step:07d}"
+    again = (f"{name}_{count}" for count in itertools.count(2))
+    return name if name not in taken else next(other for other in again if other not in taken)
 
 
 def newest_valid(candidates: Sequence[T], load: Callable[[T], Any]) -> tuple[int, list[str]]:

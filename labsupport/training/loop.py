@@ -94,12 +94,8 @@ def run_worker(spec: TrainSpec, replica: Replica, log: EventLog, deal: Callable[
     from labsupport.training.models import build_model, loss_function
 
     torch.set_num_threads(spec.threads_per_worker)
-    dataset, info = load_dataset(
-        spec.dataset, "train", root=spec.data_root, image_size=spec.image_size, sequence=spec.sequence
-    )
-    test_set, _ = load_dataset(
-        spec.dataset, "test", root=spec.data_root, image_size=spec.image_size, sequence=spec.sequence
-    )
+    dataset, info = load_dataset(spec.dataset, "train", **spec.data_options())
+    test_set, _ = load_dataset(spec.dataset, "test", **spec.data_options())
     dtype = getattr(torch, spec.dtype)
     model = build_model(
         spec.model, info, norm=spec.norm, dtype=dtype, seed=spec.seed, width=spec.width, dropout=spec.dropout

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
@@ -61,6 +62,10 @@ class TrainSpec:
     gpus_per_worker: int = 0
     threads_per_worker: int = 1
     """One thread per worker keeps the sums of a step in one order: the same loss, bit for bit, on every run."""
+    augment: bool = False
+    """Shift and mirror the training images at random."""
+    columns: Mapping[str, str] | None = None
+    """For hf: data sets, which column is the "image" and the "label", or the "text"; None guesses from the schema."""
     data_root: str | None = None
     """Folder of the data set; None: `data` in the workspace."""
 
@@ -107,6 +112,16 @@ class TrainSpec:
                 f"--num-workers {self.num_workers} x --threads-per-worker {self.threads_per_worker} needs more than "
                 f"the {cores} cores of this machine: use --num-workers {max(1, cores // self.threads_per_worker)}"
             )
+
+    def data_options(self) -> dict[str, Any]:
+        """Return what labsupport.training.data.load_dataset takes besides the name and the split."""
+        return {
+            "root": self.data_root,
+            "image_size": self.image_size,
+            "sequence": self.sequence,
+            "columns": self.columns,
+            "augment": self.augment,
+        }
 
     def as_dict(self) -> dict[str, Any]:
         """Return the fields as plain values, for a log or a worker in another process."""

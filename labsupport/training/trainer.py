@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 from labsupport.errors import LabsError
 from labsupport.hardware import machine
 from labsupport.training import ray_session
-from labsupport.training.checkpoint import CheckpointError, load_verified, newest_valid
+from labsupport.training.checkpoint import CheckpointError, free_name, load_verified, newest_valid
 from labsupport.training.events import EventLog, read_events
 from labsupport.training.loop import RUN_STATE, run_worker
 from labsupport.training.result import TrainResult
@@ -47,6 +47,7 @@ class RayReplica:
         context = ray.train.get_context()
         self.rank, self.world = context.get_world_rank(), context.get_world_size()
         self.device = ray.train.torch.get_device()
+        self._taken: set[str] = set()  # names of checkpoints that the run already has, the same on every rank
 
     def prepare(self, model: torch.nn.Module) -> torch.nn.Module:
         import ray.train.torch
@@ -63,6 +64,7 @@ class RayReplica:
             return None
         reported = [item.checkpoint for item in ray.train.get_all_reported_checkpoints()]
         candidates = reported[::-1] or [latest]
+        self._taken = {Path(candidate.path).name for candidate in candidates}
         choice: list[Any] = [None, ""]
         if self.rank == 0:
             try:
@@ -90,7 +92,7 @@ class RayReplica:
             ray.train.report(
                 metrics,
                 checkpoint=ray.train.Checkpoint.from_directory(folder),
-                checkpoint_dir_name=f"step_{int(metrics['step']):07d}",  # the files of all ranks meet in one folder
+                checkpoint_dir_name=free_name(int(metrics["step"]), self._taken),  # one folder for the files of all ranks
             )
 
     def sum(self, values: torch.Tensor) -> torch.Tensor:
@@ -187,9 +189,7 @@ def check(spec: TrainSpec) -> None:
 
     facts = machine()
     spec.check_against(cores=facts.cores, gpus=len(facts.gpus))
-    dataset, info = load_dataset(
-        spec.dataset, "train", root=spec.data_root, image_size=spec.image_size, sequence=spec.sequence
-    )
+    dataset, info = load_dataset(spec.dataset, "train", **spec.data_options())
     check_model(spec.model, info)
     if spec.global_batch > len(dataset):
         raise LabsError(
@@ -198,15 +198,14 @@ def check(spec: TrainSpec) -> None:
 
 
 def _why(events: Path, error: Exception) -> str:
-    """Say in one line why a run was given up: the first error a rank noted, else Ray's own."""
-    noted = [
-        f"rank {path.stem.removeprefix('rank')}: {event['error']}"
-        for path in sorted(events.glob("rank*.jsonl"))
-        for event in read_events(events, int(path.stem.removeprefix("rank")))
-        if event["event"] == "error"
+    """Say in one line why a run was given up: the first error that a rank of the last attempt noted, else Ray's own."""
+    last_errors = [
+        (noted[-1]["time"], f"rank {rank}: {noted[-1]['error']}")
+        for rank in getattr(error, "worker_failures", ())  # absent where Ray's controller failed and not a worker
+        if (noted := [event for event in read_events(events, rank) if event["event"] == "error"])
     ]
     lines = str(error).strip().splitlines() or [type(error).__name__]
-    return f"training was given up: {noted[0] if noted else lines[-1]} (events in {events})"
+    return f"training was given up: {min(last_errors)[1] if last_errors else lines[-1]} (events in {events})"
 
 
 def new_run_folder(name: str) -> Path:

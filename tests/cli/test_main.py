@@ -67,6 +67,8 @@ def test_asking_for_help_and_importing_the_package_cost_little(command):
         (["train", "--num-workers", "64"], ["--num-workers 64", "cores"]),
         (["train", "--gpus-per-worker", "99"], ["GPUs"]),
         (["train", "--model", "llama-tiny", "--dataset", "digits"], ["llama-tiny", "digits"]),
+        (["train", "--columns", "picture=img"], ["--columns picture=img", "image, label, text"]),
+        (["train", "--columns", "image=img"], ["--columns", "hf:", "digits"]),
         (["notebooks", "build", "99"], ["week99"]),
         (["path", "9"], ["9"]),
         (["validate", "--expect", "nonsense"], ["nonsense", ">="]),

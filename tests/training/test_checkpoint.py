@@ -11,6 +11,7 @@ import torch
 from labsupport.training.checkpoint import (
     SIDECAR,
     CheckpointError,
+    free_name,
     load_verified,
     newest_valid,
     random_state,
@@ -68,6 +69,12 @@ def test_the_newest_usable_checkpoint_is_taken_and_the_skipped_ones_are_named():
 def test_a_run_never_starts_again_at_zero_when_every_checkpoint_is_damaged():
     with pytest.raises(CheckpointError, match="bad-1"):
         newest_valid(["bad-1"], load_or_fail)
+
+
+def test_a_step_that_is_done_again_after_a_fall_back_never_takes_the_name_of_the_damaged_checkpoint():
+    assert free_name(15, {"step_0000010"}) == "step_0000015"
+    assert free_name(15, {"step_0000010", "step_0000015"}) == "step_0000015_2"
+    assert free_name(15, {"step_0000015", "step_0000015_2"}) == "step_0000015_3"
 
 
 def test_every_generator_continues_where_it_was_saved(tmp_path):

@@ -64,6 +64,14 @@ def test_the_same_spec_gives_the_same_bits(tmp_path):
     assert (first.losses, first.checksum) == (second.losses, second.checksum)
 
 
+def test_a_resume_draws_the_same_augmentations(tmp_path):
+    spec = replace(SPEC, augment=True, max_steps=4)
+    expected, checksum = run(tmp_path / "whole", Stored(tmp_path / "checkpoints"), spec)
+    assert expected != run(tmp_path / "plain", Stored(tmp_path / "others"), replace(spec, augment=False))[0]
+    resumed, again = run(tmp_path / "resumed", Stored(tmp_path / "checkpoints", resume_at=2), spec)
+    assert (resumed, again) == ({step: loss for step, loss in expected.items() if step > 2}, checksum)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("dropout", [0.0, 0.1])
 def test_a_run_resumed_at_any_step_ends_with_the_same_bits(tmp_path, dropout):

@@ -60,10 +60,10 @@ def load_dataset(
     if image_size is not None and image_size < 1:
         raise LabsError(f"--image-size is {image_size}: at least 1 pixel is needed")
     if columns is not None and not name.startswith(HUB):
-        raise LabsError(f"columns can be named for hf: data sets only, not for {name}")
+        raise LabsError(f"--columns is for hf: data sets only, not for {name}")
     samples, info = _load(name, split, Path(root) if root is not None else None, image_size, sequence, columns)
     if augment and info.task != Task.CLASSIFICATION:
-        raise LabsError(f"augment is for images, data set {name} is for {info.task}")
+        raise LabsError(f"--augment is for images, data set {name} is for {info.task}")
     if augment and split == "train":
         from labsupport.training.data.augment import Augmented
 

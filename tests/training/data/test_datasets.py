@@ -117,8 +117,8 @@ def test_a_window_that_does_not_fit_the_text_is_refused_with_what_fits(sequence)
         ("digits", {"split": "validation"}, "split 'validation' is unknown: one of train, test"),
         ("cifar10", {"root": "/no/such/folder"}, "--data-root /no/such/folder is not a folder"),
         ("digits", {"image_size": 0}, "--image-size is 0"),
-        ("digits", {"columns": {"text": "a"}}, "columns can be named for hf: data sets only"),
-        ("text", {"augment": True}, "augment is for images, data set text is for language-modelling"),
+        ("digits", {"columns": {"text": "a"}}, "--columns is for hf: data sets only, not for digits"),
+        ("text", {"augment": True}, "--augment is for images, data set text is for language-modelling"),
     ],
 )
 def test_what_cannot_be_loaded_is_refused_in_one_line(name, options, sentence):
