@@ -254,6 +254,7 @@ class TestRunGroup:
         assert [one.pid for one in done.ended] == [int(done.stdout)]
         assert not psutil.pid_exists(int(done.stdout))
 
+    @pytest.mark.slow
     def test_a_timeout_ends_the_whole_tree(self) -> None:
         pids: list[str] = []
         done = run_group(python(DAEMONISER + "\nimport time; time.sleep(120)"), timeout_s=5.0, on_line=pids.append)
@@ -262,6 +263,7 @@ class TestRunGroup:
         assert len(done.ended) == 2
         assert not psutil.pid_exists(int(pids[0]))
 
+    @pytest.mark.slow
     def test_a_command_that_ignores_sigterm_is_killed_at_its_timeout(self) -> None:
         done = run_group(python(STUBBORN), timeout_s=2.0, grace_s=0.2)
         assert (done.timed_out, done.returncode) == (True, -signal.SIGKILL)

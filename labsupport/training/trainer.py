@@ -92,7 +92,7 @@ class RayReplica:
             ray.train.report(
                 metrics,
                 checkpoint=ray.train.Checkpoint.from_directory(folder),
-                checkpoint_dir_name=free_name(int(metrics["step"]), self._taken),  # one folder for the files of all ranks
+                checkpoint_dir_name=free_name(int(metrics["step"]), self._taken),  # one folder for all ranks
             )
 
     def sum(self, values: torch.Tensor) -> torch.Tensor:

@@ -61,12 +61,14 @@ def test_asking_for_help_and_importing_the_package_cost_little(command):
         (["grade", "99"], ["99"]),
         (["run", "1", "--profile", "huge"], ["huge", "smoke, cpu, gpu"]),
         (["run", "1", "--set", "num_workers"], ["num_workers", "name=value"]),
-        (["train", "--model", "resnet99"], ["resnet99", "resnet18"]),
+        pytest.param(["train", "--model", "resnet99"], ["resnet99", "resnet18"], marks=pytest.mark.slow),
         (["train", "--dataset", "cats"], ["cats", "digits"]),
         (["train", "--num-workers", "-1"], ["--num-workers is -1", "at least 1"]),
         (["train", "--num-workers", "64"], ["--num-workers 64", "cores"]),
         (["train", "--gpus-per-worker", "99"], ["GPUs"]),
-        (["train", "--model", "llama-tiny", "--dataset", "digits"], ["llama-tiny", "digits"]),
+        pytest.param(
+            ["train", "--model", "llama-tiny", "--dataset", "digits"], ["llama-tiny", "digits"], marks=pytest.mark.slow
+        ),
         (["train", "--columns", "picture=img"], ["--columns picture=img", "image, label, text"]),
         (["train", "--columns", "image=img"], ["--columns", "hf:", "digits"]),
         (["notebooks", "build", "99"], ["week99"]),

@@ -214,6 +214,7 @@ def test_one_row_is_too_few_to_set_one_aside(tmp_path):
         load_dataset(saved(tmp_path / "rows", train=rows), sequence=4)
 
 
+@pytest.mark.slow
 def test_without_a_connection_one_line_says_what_to_do(tmp_path):
     # In a process of its own: the library reads its environment when it is imported.
     code = (
