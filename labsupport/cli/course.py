@@ -193,19 +193,14 @@ def _parameters(settings: list[str]) -> dict[str, Any]:
 
 @contextmanager
 def _cells(title: str, quiet: bool) -> Iterator[Callable[[Progress], None] | None]:
-    """Show how many cells are done, and the first line of the one that runs."""
+    """Show how many cells are done, unless a script reads the output."""
     if quiet:
         yield None
         return
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+    from labsupport.cli.cell_bar import cell_bar
 
-    columns = (
-        TextColumn("{task.description}"), BarColumn(bar_width=24), MofNCompleteColumn(), TimeElapsedColumn(),
-        TextColumn("{task.fields[cell]}"),
-    )  # fmt: skip
-    with Progress(*columns) as bar:
-        task = bar.add_task(title, total=None, cell="starting a kernel")
-        yield lambda now: bar.update(task, total=now.total, completed=now.done, cell=now.first_line[:60])
+    with cell_bar(title) as move:
+        yield move
 
 
 def _show_run(result: Any, report: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -20,20 +20,15 @@ def build(
     execute: Annotated[bool, typer.Option(help="execute the solutions; without it only labs are written")] = True,
 ) -> None:
     """Write the notebooks that are stale; solutions are executed and stored with their outputs."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
+    from labsupport.cli.cell_bar import cell_bar
     from labsupport.course.builder import course_root, write_stale
 
-    columns = (TextColumn("{task.description}"), BarColumn(bar_width=24), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, TextColumn("{task.fields[cell]}"), transient=True) as bar:
-        task = bar.add_task("building", total=None, cell="")
-
-        def on_cell(notebook: Any, now: Any) -> None:
-            title = f"{notebook.flavour} {notebook.file.stem}"
-            bar.update(task, description=title, total=now.total, completed=now.done, cell=now.first_line[:60])
-
-        root = course_root()
-        written = write_stale(root, weeks or (), force=force, execute=execute, on_cell=on_cell)
+    root = course_root()
+    with cell_bar("building", transient=True) as move:
+        written = write_stale(
+            root, weeks or (), force=force, execute=execute,
+            on_cell=lambda notebook, now: move(now, f"{notebook.flavour} {notebook.file.stem}"),
+        )  # fmt: skip
     for stale in written:
         typer.echo(f"wrote {stale.file.relative_to(root)}: {stale.reason}")
     if not written:

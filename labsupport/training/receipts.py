@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from statistics import quantiles
 from typing import Any
 
 from labsupport.receipts.ledger import record
-from labsupport.receipts.receipt import Receipt
+from labsupport.receipts.receipt import Kind, Receipt
+from labsupport.training.crash_schedules import Survival
 from labsupport.training.drill import DrillResult
 from labsupport.training.result import TrainResult
 from labsupport.training.spec import TrainSpec
+
+SHOWN_SEEDS = 5
 
 
 def half_interquartile_range(values: list[float]) -> float | None:
@@ -71,3 +75,10 @@ def record_drill(drill: DrillResult) -> tuple[Receipt, ...]:
         record("training.lost_steps", drill.lost_steps, "steps", n=1, **facts),
         record("training.resume_exact", float(drill.exact), "bool", n=1, **facts),
     )
+
+
+def record_schedules(failing: Sequence[Survival], schedules: int) -> Receipt:
+    """Record on how many seeded crash schedules a run lost or repeated something; virtual time, so simulated."""
+    shown: dict[str, Any] = {"first_failing": [survival.seed for survival in failing[:SHOWN_SEEDS]]} if failing else {}
+    return record("training.recovery.failing_seeds", len(failing), "seeds", Kind.SIMULATED, n=schedules,
+                  where="sim", seed=0, seeds=f"0 to {schedules - 1}", **shown)  # fmt: skip

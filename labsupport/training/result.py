@@ -21,7 +21,7 @@ class TrainResult:
     folder: Path
     events: tuple[dict[str, Any], ...]
     accuracy: float  # share of correct predictions on the test split
-    checksum: str  # of all parameters, summed in double precision, as float.hex
+    checksum: str  # sha256 of all parameters
     wall_s: float
     time_to_first_step_s: float
 

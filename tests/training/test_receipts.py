@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 
 from labsupport.receipts.ledger import ledger
+from labsupport.receipts.receipt import Kind
+from labsupport.training.crash_schedules import Survival
 from labsupport.training.loop import train_alone
-from labsupport.training.receipts import half_interquartile_range, record_run
+from labsupport.training.receipts import half_interquartile_range, record_run, record_schedules
 from labsupport.training.spec import TrainSpec
 
 
@@ -24,3 +26,10 @@ def test_the_receipts_of_a_run_are_in_the_ledger_with_their_run_and_spread(tmp_p
 def test_the_spread_is_half_the_distance_of_the_quartiles():
     assert half_interquartile_range([1.0, 2.0, 3.0, 4.0, 5.0]) == pytest.approx(1.5)
     assert half_interquartile_range([1.0]) is None
+
+
+def test_the_receipt_of_crash_schedules_is_simulated_and_names_the_seeds_that_failed():
+    sound = record_schedules([], 200)
+    assert (sound.value, sound.n, sound.kind) == (0, 200, Kind.SIMULATED)
+    broken = record_schedules([Survival(3, 1, 2, "KeyError"), Survival(9, 1, 0, "KeyError")], 200)
+    assert (broken.value, list(broken.details["first_failing"])) == (2, [3, 9])

@@ -1,0 +1,73 @@
+"""Under hundreds of seeded crashes nothing is lost or applied twice, and without any one part of the recovery it is."""
+
+from __future__ import annotations
+
+import pytest
+
+from labsupport.training.crash_schedules import (
+    MOST_CRASHES,
+    Recovery,
+    crash_schedule,
+    failing_seeds,
+    survive,
+    undisturbed,
+)
+from labsupport.training.sampler import GlobalBatches, shard
+
+SEEDS = range(300)
+
+
+def test_every_step_is_applied_once_and_in_order_on_every_seed():
+    assert failing_seeds(SEEDS) == []
+
+
+def test_the_schedules_crash_often_damage_checkpoints_and_repeat_steps():
+    survivals = [survive(seed) for seed in SEEDS]
+    assert {survival.crashes for survival in survivals} == set(range(1, MOST_CRASHES + 1))
+    assert sum(survival.repeated_steps for survival in survivals) > len(SEEDS)
+    crashes = [crash for seed in SEEDS for crash in crash_schedule(seed)]
+    assert any(crash.while_writing for crash in crashes)
+    assert any(crash.damages_newest for crash in crashes)
+
+
+def test_a_schedule_is_repeated_by_its_seed():
+    assert crash_schedule(7) == crash_schedule(7)
+    assert survive(7) == survive(7)
+
+
+def test_the_undisturbed_run_leaves_the_incomplete_batch_of_each_epoch_out():
+    assert undisturbed()[1] == 3 * (70 // 8)
+
+
+def forgets_the_step(batches: GlobalBatches, state: dict) -> None:
+    batches.load_state(state | {"step": 0})
+
+
+def deals_anew_by_workers(num_samples, world, rank, *, epoch, seed, start=0):
+    """Deal contiguous parts: another number of workers walks in another order."""
+    rest = shard(num_samples, 1, 0, epoch=epoch, seed=seed, start=start)
+    part = len(rest) // world
+    return rest[rank * part : (rank + 1) * part]
+
+
+@pytest.mark.parametrize(
+    ("missing", "problem"),
+    [
+        (Recovery(resume=forgets_the_step), "other batches"),
+        (Recovery(deal=deals_anew_by_workers), "other batches"),
+        (Recovery(verifies=False), "other batches"),
+        (Recovery(name=lambda step, taken: f"step_{step:07d}"), "KeyError"),
+        (Recovery(choose=lambda candidates, load: (0, [])), "CheckpointError"),
+    ],
+    ids=["position", "order", "digest", "name", "fall back"],
+)
+def test_without_one_part_of_it_the_recovery_fails(missing, problem):
+    problems = [survival.problem for survival in failing_seeds(SEEDS, missing)]
+    assert any(problem in found for found in problems)
+
+
+def test_another_order_that_no_number_of_workers_changes_survives_as_well():
+    def backwards(num_samples, world, rank, *, epoch, seed, start=0):
+        return list(range(num_samples))[::-1][start:][rank::world]
+
+    assert failing_seeds(SEEDS, Recovery(deal=backwards)) == []
