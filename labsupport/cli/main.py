@@ -7,6 +7,7 @@ so that `labs --help` answers at once.
 
 from __future__ import annotations
 
+import signal
 import sys
 
 import typer
@@ -25,6 +26,8 @@ A first hour:
     labs train --help     the trainer that the labs of weeks 1 to 3 use
 """
 
+INTERRUPTED = 128 + signal.SIGINT
+
 app = typer.Typer(
     name="labs", help=FIRST_USE, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
     rich_markup_mode=None, context_settings={"help_option_names": ["-h", "--help"]},
@@ -42,5 +45,9 @@ def main() -> None:
     except LabsError as error:
         print(f"labs: {error}", file=sys.stderr)
         sys.exit(2)
+    except SystemExit as leaving:
+        if leaving.code == INTERRUPTED:
+            print("labs: interrupted", file=sys.stderr)
+        raise
     except BrokenPipeError:
         sys.exit(0)  # `labs ... | head` closed the pipe: not an error

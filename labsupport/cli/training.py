@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from contextlib import nullcontext
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from labsupport.errors import LabsError
-from labsupport.training.spec import TrainSpec
+from labsupport.training.spec import TrainSpec, option
 
 if TYPE_CHECKING:
     from labsupport.training.result import TrainResult
@@ -24,6 +25,7 @@ def register(app: typer.Typer) -> None:
 
 
 def train(
+    context: typer.Context,
     model: Annotated[str, typer.Option(help="resnet18, resnet34, resnet50, llama-tiny, ...")] = DEFAULT.model,
     dataset: Annotated[
         str, typer.Option(help="digits and text are bundled; cifar10, imagenet, hf:<name> load the real thing")
@@ -47,6 +49,7 @@ def train(
         list[str] | None, typer.Option(help="hf: only, such as --columns image=img --columns label=fine_label")
     ] = None,
     data_root: Annotated[str | None, typer.Option(help="folder of the data set")] = DEFAULT.data_root,
+    resume: Annotated[Path | None, typer.Option(help="continue the interrupted run in this folder, as it was")] = None,
     track: Annotated[bool, typer.Option(help="write the run to MLflow")] = True,
     as_json: Annotated[bool, typer.Option("--json", help="print the result as JSON, without progress")] = False,
 ) -> None:
@@ -57,7 +60,12 @@ def train(
     \b
     labs train --model resnet18 --dataset digits --num-workers 2 --epochs 5
     """
-    spec = TrainSpec(
+    given = [
+        name for name in context.params if _was_given(context, name) and name not in ("resume", "track", "as_json")
+    ]
+    if resume and given:
+        raise LabsError(f"--resume continues a run as it was: leave {option(given[0])} out, or start a new run")
+    wanted = TrainSpec(
         model=model, dataset=dataset, num_workers=num_workers, epochs=epochs, max_steps=max_steps,
         global_batch=global_batch, base_lr=base_lr, gpus_per_worker=gpus_per_worker,
         threads_per_worker=threads_per_worker, checkpoint_every=checkpoint_every, width=width, norm=norm,
@@ -65,19 +73,24 @@ def train(
         columns=_columns(columns), data_root=data_root,
     )  # fmt: skip
     from labsupport.processes import supervised
-    from labsupport.training import trainer
+    from labsupport.training import run_folder, trainer
     from labsupport.training.receipts import record_run
 
+    spec = run_folder.unfinished(resume) if resume else wanted
     trainer.check(spec)  # a mistake is said before a tracker or Ray is started
-    progress = nullcontext() if as_json else _Progress(f"{model} on {dataset}, {num_workers} workers")
+    folder = resume or run_folder.make_for(spec)
+    title = f"{spec.model} on {spec.dataset}, {spec.num_workers} workers"
+    progress = nullcontext() if as_json else _Progress(title)
     with supervised():
         tracker = _start_tracker(spec) if track else None
         try:
             with progress as bar:
-                result = trainer.train(spec, on_event=_all_of(bar, tracker))
-        except BaseException:
+                result = trainer.train(spec, folder=folder, on_event=_all_of(bar, tracker))
+        except BaseException as error:
             if tracker:
                 tracker.fail()
+            if isinstance(error, KeyboardInterrupt):
+                typer.echo(f"to go on: labs train --resume {folder}", err=True)
             raise
         if tracker:
             tracker.finish(result)
@@ -86,6 +99,11 @@ def train(
         typer.echo(json.dumps(_summary(result) | {"receipts": [receipt.id for receipt in receipts]}))
         return
     _show(result, receipts, tracker.run_id if tracker else None)
+
+
+def _was_given(context: typer.Context, name: str) -> bool:
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
 
 
 def _columns(pairs: list[str] | None) -> dict[str, str] | None:

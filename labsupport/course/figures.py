@@ -1,7 +1,9 @@
 """Figures that are interactive in JupyterLab and still readable on a code host.
 
-A figure is data; displaying it offers Plotly's JSON and a PNG made by matplotlib from the same data. JupyterLab takes
-the first, a code host and the HTML report the second. The caption says whether the numbers were measured.
+A figure is data; displaying it offers Plotly's JSON and a PNG made by matplotlib from the same data. A code host and
+the HTML report show the PNG; so does JupyterLab, until a pointer rests on it and Plotly takes its place. Both forms are
+therefore dark on white and equally high, in a dark theme, too: nothing jumps. The caption says whether the numbers were
+measured.
 
 What is not covered: widgets, animation and anything but lines, markers and horizontal bars: a lab that needs more
 builds its own figure and shows a static one beside it.
@@ -11,16 +13,21 @@ from __future__ import annotations
 
 import base64
 import io
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import EllipsisType
-from typing import Any
+from typing import Any, Literal
 
 PLOTLY_MIME = "application/vnd.plotly.v1+json"
-# Okabe and Ito's palette: told apart with every common colour blindness, readable on light and dark pages.
+# Okabe and Ito's palette: told apart with every common colour blindness.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+PAPER, TEXT, MUTED = "#FFFFFF", "#222222", "#555555"  # contrast with the paper: 15.9 and 7.5
+GUESS = "your guess"
 SIZE_INCHES = (7.5, 3.6)
 DPI = 110
+PLAIN_LOG_SPAN = 100  # powers of ten alone would label a log axis of less than two decades once or twice
+WHOLE_SPAN = 10  # up to here Plotly would put halves between whole numbers such as epochs
 
 
 @dataclass(frozen=True)
@@ -65,16 +72,20 @@ class LineFigure:
                 axes.plot(line.x, line.y, "o", **style)
             else:
                 axes.plot(line.x, line.y, "--" if line.dashed else "-", linewidth=1.8, **style)
-        if not isinstance(self.guess, EllipsisType):
-            axes.axhline(self.guess, color="#888888", linestyle=":", label="your guess")
+        if (guess := _drawable(self.guess, self.log_y)) is not None:
+            axes.axhline(guess, color=MUTED, linestyle=":", label=GUESS)
         for name, position in self.events.items():
-            axes.axvline(position, color="#888888", linewidth=1)
+            axes.axvline(position, color=MUTED, linewidth=1)
             axes.annotate(name, (position, 1), xycoords=("data", "axes fraction"), xytext=(4, -12),
-                          textcoords="offset points", fontsize=8, color="#555555")  # fmt: skip
+                          textcoords="offset points", fontsize=8, color=MUTED)  # fmt: skip
         axes.set_xlabel(self.x_label)
         axes.set_ylabel(self.y_label)
-        axes.set_xscale("log" if self.log_x else "linear")
-        axes.set_yscale("log" if self.log_y else "linear")
+        if self.log_x:
+            _make_log(axes, axes.xaxis)
+        elif self._whole_x():
+            axes.xaxis.get_major_locator().set_params(integer=True)
+        if self.log_y:
+            _make_log(axes, axes.yaxis)
         axes.legend(frameon=False, fontsize=9)
         return save()
 
@@ -89,35 +100,29 @@ class LineFigure:
             if line.spread is not None:
                 trace["error_y"] = {"type": "data", "array": _plain(line.spread)}
             traces.append(trace)
-        shapes = [
-            {
-                "type": "line",
-                "xref": "x",
-                "yref": "paper",
-                "x0": x,
-                "x1": x,
-                "y0": 0,
-                "y1": 1,
-                "line": {"color": "#888"},
-            }
-            for x in self.events.values()
-        ]
-        notes = [
-            {"x": x, "y": 1, "xref": "x", "yref": "paper", "text": name, "showarrow": False, "xanchor": "left"}
-            for name, x in self.events.items()
-        ]
-        if not isinstance(self.guess, EllipsisType):
-            shapes.append(
-                {"type": "line", "xref": "paper", "x0": 0, "x1": 1, "y0": self.guess, "y1": self.guess,
-                 "line": {"color": "#888", "dash": "dot"}}
-            )  # fmt: skip
+        # Plotly takes data values for a shape on a log axis, and exponents for an annotation.
+        shapes = [_rule("x", x) for x in self.events.values()]
+        notes = [_note("x", math.log10(x) if self.log_x else x, name) for name, x in self.events.items()]
+        if (guess := _drawable(self.guess, self.log_y)) is not None:
+            shapes.append(_rule("y", guess, dash="dot"))
+            notes.append(_note("y", math.log10(guess) if self.log_y else guess, GUESS))
+        x_axis: dict[str, Any] = {"title": {"text": self.x_label}, "type": "log" if self.log_x else "linear"}
+        if self._whole_x() and self._x_span() <= WHOLE_SPAN:
+            x_axis["dtick"] = 1
         layout = _layout(self.title, self.caption) | {
-            "xaxis": {"title": {"text": self.x_label}, "type": "log" if self.log_x else "linear"},
-            "yaxis": {"title": {"text": self.y_label}, "type": "log" if self.log_y else "linear"},
+            "xaxis": x_axis,
+            "yaxis": {"title": {"text": self.y_label}, "type": "log" if self.log_y else "linear", "automargin": True},
             "shapes": shapes,
             "annotations": notes,
         }
         return {"data": traces, "layout": layout}
+
+    def _whole_x(self) -> bool:
+        return not self.log_x and all(float(x).is_integer() for line in self.lines.values() for x in line.x)
+
+    def _x_span(self) -> float:
+        values = [x for line in self.lines.values() for x in line.x]
+        return max(values) - min(values) if values else 0.0
 
 
 @dataclass(frozen=True)
@@ -141,17 +146,17 @@ class BarFigure:
         }
 
     def _png(self) -> str:
-        axes, save = _axes(self.title, self.caption, height=1.6 + 0.5 * len(self.bars))
+        axes, save = _axes(self.title, self.caption, self._height_inches())
         left = dict.fromkeys(self.bars, 0.0)
         for part, colour in zip(self._parts(), _colours(), strict=False):
             values = [row.get(part, 0.0) for row in self.bars.values()]
             axes.barh(list(self.bars), values, left=list(left.values()), color=colour, label=part, height=0.6)
             left = {name: left[name] + value for name, value in zip(self.bars, values, strict=True)}
-        if not isinstance(self.guess, EllipsisType):
-            axes.axvline(self.guess, color="#888888", linestyle=":", label="your guess")
+        if (guess := _drawable(self.guess)) is not None:
+            axes.axvline(guess, color=MUTED, linestyle=":", label=GUESS)
         axes.invert_yaxis()
         axes.set_xlabel(self.x_label)
-        axes.figure.legend(frameon=False, fontsize=9, loc="outside right upper")
+        axes.figure.legend(frameon=False, fontsize=9, loc="outside right center")  # higher, it would meet a long title
         return save()
 
     def _plotly(self) -> dict[str, Any]:
@@ -162,17 +167,18 @@ class BarFigure:
             }
             for part, colour in zip(self._parts(), _colours(), strict=False)
         ]  # fmt: skip
-        shapes = []
-        if not isinstance(self.guess, EllipsisType):
-            shapes = [{"type": "line", "yref": "paper", "y0": 0, "y1": 1, "x0": self.guess, "x1": self.guess,
-                       "line": {"color": "#888", "dash": "dot"}}]  # fmt: skip
-        layout = _layout(self.title, self.caption) | {
+        guess = _drawable(self.guess)
+        layout = _layout(self.title, self.caption, self._height_inches()) | {
             "barmode": "stack",
             "xaxis": {"title": {"text": self.x_label}},
-            "yaxis": {"autorange": "reversed"},
-            "shapes": shapes,
+            "yaxis": {"autorange": "reversed", "automargin": True},
+            "shapes": [] if guess is None else [_rule("x", guess, dash="dot")],
+            "annotations": [] if guess is None else [_note("x", guess, GUESS)],
         }
         return {"data": traces, "layout": layout}
+
+    def _height_inches(self) -> float:
+        return 1.6 + 0.5 * len(self.bars)
 
 
 def _axes(title: str, caption: str, height: float = SIZE_INCHES[1]) -> tuple[Any, Any]:
@@ -181,10 +187,11 @@ def _axes(title: str, caption: str, height: float = SIZE_INCHES[1]) -> tuple[Any
 
     figure = Figure(figsize=(SIZE_INCHES[0], height), dpi=DPI, layout="constrained")
     axes = figure.add_subplot()
-    axes.set_title(title, loc="left", fontsize=11)
+    figure.suptitle(title, fontsize=11, x=0.01, ha="left")
     axes.grid(alpha=0.25)
+    axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
-    figure.supxlabel(caption, fontsize=8, color="#555555", x=0.01, ha="left")
+    figure.supxlabel(caption, fontsize=8, color=MUTED, x=0.01, ha="left")
 
     def save() -> str:
         buffer = io.BytesIO()
@@ -194,16 +201,64 @@ def _axes(title: str, caption: str, height: float = SIZE_INCHES[1]) -> tuple[Any
     return axes, save
 
 
-def _layout(title: str, caption: str) -> dict[str, Any]:
+def _make_log(axes: Any, axis: Any) -> None:
+    """Turn an axis that is drawn on already into a logarithmic one, with labels that can be told apart."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    name = axis.axis_name
+    getattr(axes, f"set_{name}scale")("log")
+    low, high = getattr(axes, f"get_{name}lim")()
+    axis.set_minor_formatter(NullFormatter())
+    if high / low <= PLAIN_LOG_SPAN:
+        axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axis.set_major_formatter(FuncFormatter(lambda value, _position: f"{value:g}"))
+
+
+def _layout(title: str, caption: str, height: float = SIZE_INCHES[1]) -> dict[str, Any]:
     return {
-        "title": {"text": f"{title}<br><sub>{caption}</sub>"},
+        "title": {
+            "text": f"{title}<br><sub>{caption}</sub>",
+            "font": {"size": 16},
+            "x": 0.01,
+            "y": 1,
+            "pad": {"t": 14},
+            "yanchor": "top",
+        },
         "template": None,  # Plotly's default template is 6.5 kB in every stored figure
-        "paper_bgcolor": "rgba(0,0,0,0)",
-        "plot_bgcolor": "rgba(0,0,0,0)",
-        "font": {"color": "#777777"},
-        "height": 380,
-        "margin": {"t": 70, "r": 20, "b": 50, "l": 60},
+        "paper_bgcolor": PAPER,
+        "plot_bgcolor": PAPER,
+        "font": {"color": TEXT},
+        "height": round(height * DPI),
+        "margin": {"t": 80, "r": 20, "b": 80, "l": 60},
+        # Below the plot: beside it, a long name would take a third of the width.
+        "showlegend": True,
+        "legend": {"orientation": "h", "traceorder": "normal", "x": 0, "y": 0.01, "yref": "container"},
     }
+
+
+def _rule(axis: Literal["x", "y"], position: float, dash: str = "solid") -> dict[str, Any]:
+    """Return a line across the plot at a position on one axis."""
+    other = "y" if axis == "x" else "x"
+    line = {"color": MUTED, "width": 1.5, "dash": dash}
+    ends = {f"{axis}0": position, f"{axis}1": position, f"{other}0": 0, f"{other}1": 1}
+    return {"type": "line", f"{axis}ref": axis, f"{other}ref": "paper", "line": line} | ends
+
+
+def _note(axis: Literal["x", "y"], position: float, text: str) -> dict[str, Any]:
+    """Return the name of a line that `_rule` draws, above its upper end or on its right end."""
+    place = {"xanchor": "center" if axis == "x" else "right", "yanchor": "bottom"}
+    other = "y" if axis == "x" else "x"
+    return {axis: position, other: 1, f"{axis}ref": axis, f"{other}ref": "paper", "text": text,
+            "showarrow": False, "font": {"color": MUTED}} | place  # fmt: skip
+
+
+def _drawable(guess: object, log: bool = False) -> float | None:
+    """Return a guess as a number; one that is missing or no number is not drawn, and stops no lab."""
+    try:
+        number = float(guess)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        return None
+    return number if math.isfinite(number) and (number > 0 or not log) else None
 
 
 def _colours() -> list[str]:

@@ -67,10 +67,15 @@ class ReceiptTable:
         return {"text/plain": repr(self), "text/html": self.to_html()}
 
     def to_html(self) -> str:
-        """Return the table as HTML that needs no style sheet and follows the theme it is shown in."""
-        head = "".join(f'<th style="{_style(column)}">{column}</th>' for column in COLUMNS)
-        caption = f"<caption>{escape(self.caption)}</caption>" if self.caption else ""
-        body = "".join(map(_html_row, self.receipts))
+        """Return the table as HTML that needs no style sheet and follows the theme it is shown in.
+
+        A column that says nothing of any receipt is left out.
+        """
+        rows = [dict(zip(COLUMNS, _cells(receipt), strict=True)) for receipt in self.receipts]
+        columns = [column for column in COLUMNS if not rows or any(row[column] for row in rows)]
+        head = "".join(f'<th style="{_style(column)}">{column}</th>' for column in columns)
+        caption = f'<caption style="{_CELL}">{escape(self.caption)}</caption>' if self.caption else ""
+        body = "".join(_html_row(receipt, columns) for receipt in self.receipts)
         return f"<table>{caption}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
@@ -103,6 +108,8 @@ def rich_table(receipts: Iterable[Receipt], *, targets: bool = False, caption: s
 def quantity_text(receipt: Receipt) -> str:
     """Return value, spread and unit as people write them: "41.2 ± 0.8 ms"; the spread says how many digits count."""
     value, spread = receipt.value, receipt.spread
+    if receipt.unit == "bool" and value in (0, 1) and not spread:
+        return "yes" if value else "no"
     if not spread:
         return f"{significant(value, receipt.unit)} {receipt.unit}"
     exponent = _exponent(value) if value and not PLAIN_FROM <= abs(value) < PLAIN_BELOW else 0
@@ -157,13 +164,13 @@ def _style(column: str) -> str:
     return _NUMBER_CELL if column in ("value", "n") else _CELL
 
 
-def _html_row(receipt: Receipt) -> str:
+def _html_row(receipt: Receipt, columns: Sequence[str]) -> str:
     cells = dict(zip(COLUMNS, map(escape, _cells(receipt)), strict=True))
     cells["kind"] = f'<span style="{_BADGE_STYLES[receipt.kind]}">{cells["kind"]}</span>'
     # A pointer resting on the badge or the hardware reads the rest.
     titles = {"kind": receipt.source or receipt.command, "hardware": receipt.hardware}
-    columns = (
-        f'<td style="{_style(column)}" title="{escape(titles.get(column, ""))}">{cell}</td>'
-        for column, cell in cells.items()
+    shown = (
+        f'<td style="{_style(column)}" title="{escape(titles.get(column, ""))}">{cells[column]}</td>'
+        for column in columns
     )
-    return f"<tr>{''.join(columns)}</tr>"
+    return f"<tr>{''.join(shown)}</tr>"

@@ -16,13 +16,13 @@ from pathlib import Path
 from typing import Any
 
 from labsupport.faults.processes import KillWhen
-from labsupport.training import ray_session
+from labsupport.training import ray_session, run_folder
 from labsupport.training.events import read_events
 from labsupport.training.loop import RUN_STATE
 from labsupport.training.result import TrainResult
 from labsupport.training.sampler import shard
 from labsupport.training.spec import TrainSpec
-from labsupport.training.trainer import new_run_folder, train
+from labsupport.training.trainer import train
 
 FLIPPED_BYTES = 64
 
@@ -111,7 +111,7 @@ def resume_drill(
         baseline = undisturbed or train(spec, deal=deal, on_event=on_event)
         if kill_at_step >= max(baseline.losses):
             raise ValueError(f"kill_at_step {kill_at_step} is not before the last step, {max(baseline.losses)}")
-        folder = new_run_folder("resume-drill")
+        folder = run_folder.make("resume-drill")
         fault = _Fault(folder, rank, kill_at_step, corrupt)
         with KillWhen(fault.victim) as kill:
             interrupted = train(spec, folder=folder, deal=deal, on_event=on_event)

@@ -9,32 +9,32 @@ What is not covered: elastic worker counts, and storage that the workers of seve
 
 from __future__ import annotations
 
+import signal
 import tempfile
 import threading
 import time
-import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from labsupport.errors import LabsError
 from labsupport.hardware import machine
-from labsupport.training import ray_session
+from labsupport.training import ray_session, run_folder
 from labsupport.training.checkpoint import CheckpointError, free_name, load_verified, newest_valid
 from labsupport.training.events import EventLog, read_events
 from labsupport.training.loop import RUN_STATE, run_worker
 from labsupport.training.result import TrainResult
 from labsupport.training.sampler import shard
 from labsupport.training.spec import TrainSpec
-from labsupport.workspace import workspace
 
 if TYPE_CHECKING:
     import torch
 
 GROUP_TIMEOUT_S = 60  # how long a rank waits for the others; PyTorch's 1800 s would hang a lab
 FOLLOW_EVERY_S = 0.2
+FOLLOWER_ENDS_WITHIN_S = 5
+RAY_INTERRUPTED = (0, 1)  # the exit codes that Ray's handler for SIGINT ends with
 
 
 class RayReplica:
@@ -136,17 +136,18 @@ def train(
     """Train `spec` on Ray workers of this machine and return what happened.
 
     Args:
-        folder: where events and checkpoints go; a new one under `runs` in the workspace by default. Training again
-            into the folder of an unfinished run continues it.
+        folder: where spec, events and checkpoints go; a new one under `runs` in the workspace by default. Training
+            again into the folder of an unfinished run continues it.
         deal: the rule that deals samples to ranks (labsupport.training.sampler.shard).
         on_event: called in a background thread with each event of rank 0, soon after it happens.
 
     Raises:
-        LabsError: the spec does not fit this machine, or names an unknown model or data set.
+        LabsError: the spec does not fit this machine, names an unknown model or data set, or is not that of the folder.
     """
     check(spec)
-    folder = folder or new_run_folder(f"train-{spec.model}-{spec.dataset}".replace(":", "-").replace("/", "-"))
-    with ray_session.running(), _following(folder / "events", on_event):
+    folder = folder or run_folder.make_for(spec)
+    run_folder.claim(folder, spec)
+    with ray_session.running(), _following(folder / "events", on_event), _interruptible():
         from ray.train import CheckpointConfig, FailureConfig, RunConfig, ScalingConfig
         from ray.train.torch import TorchConfig, TorchTrainer
 
@@ -208,14 +209,6 @@ def _why(events: Path, error: Exception) -> str:
     return f"training was given up: {min(last_errors)[1] if last_errors else lines[-1]} (events in {events})"
 
 
-def new_run_folder(name: str) -> Path:
-    """Make a folder for one run under `runs` in the workspace; its name sorts by time."""
-    stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
-    folder = workspace("runs") / f"{stamp}-{name}-{uuid.uuid4().hex[:4]}"
-    folder.mkdir()
-    return folder
-
-
 @contextmanager
 def _following(events: Path, on_event: Callable[[dict[str, Any]], None] | None) -> Iterator[None]:
     """Call `on_event` with each new event of rank 0 while the block runs, and with the rest at its end."""
@@ -242,5 +235,28 @@ def _following(events: Path, on_event: Callable[[dict[str, Any]], None] | None) 
         yield
     finally:
         done.set()
-        thread.join()
-        deliver()
+        # A KeyboardInterrupt can leave a lock of the logging module taken; `on_event` would wait for it for ever.
+        thread.join(FOLLOWER_ENDS_WITHIN_S)
+        if not thread.is_alive():
+            deliver()
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Let Ctrl-C end the block with KeyboardInterrupt.
+
+    Ray's own handler ends the workers, as it should, and then raises SystemExit; and it stays when the run is over: the
+    next interruption of a notebook's cell would end the kernel.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        yield
+    except SystemExit as error:
+        if error.code in RAY_INTERRUPTED:
+            raise KeyboardInterrupt from error
+        raise  # SIGTERM or SIGHUP: labsupport.processes
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -5,19 +5,21 @@ One Ray session and few runs, since a run of two workers costs about 20 s on two
 
 from __future__ import annotations
 
+import os
+import signal
 from dataclasses import replace
 
 import psutil
 import pytest
 
 from labsupport.errors import LabsError
-from labsupport.training import ray_session
+from labsupport.training import ray_session, run_folder
 from labsupport.training.drill import resume_drill
 from labsupport.training.loop import train_alone
 from labsupport.training.receipts import record_drill, record_run
 from labsupport.training.result import largest_difference
 from labsupport.training.spec import TrainSpec
-from labsupport.training.trainer import new_run_folder, train
+from labsupport.training.trainer import train
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400), pytest.mark.filterwarnings("ignore::ResourceWarning")]
 
@@ -88,10 +90,28 @@ def test_a_worker_that_raises_is_named_with_its_error_in_one_line():
             raise RuntimeError("disk on fire")
         return list(range(num_samples))[rank::world]
 
-    folder = new_run_folder("failing")
+    folder = run_folder.make("failing")
     with pytest.raises(LabsError, match=r"rank 1: RuntimeError: disk on fire") as caught:
         train(replace(SPEC, max_failures=0, max_steps=3), folder=folder, deal=fails_on_rank_1)
     assert "\n" not in str(caught.value)
+
+
+def test_an_interrupted_run_goes_on_in_its_folder_and_ends_with_the_losses_of_one_that_was_not():
+    spec, sent, handler = replace(SPEC, max_steps=30), [], signal.getsignal(signal.SIGINT)
+
+    def interrupt(event):
+        if event["event"] == "step" and event["step"] == 12 and not sent:
+            sent.append(event)
+            os.kill(os.getpid(), signal.SIGINT)
+
+    folder = run_folder.make_for(spec)
+    with pytest.raises(KeyboardInterrupt):
+        train(spec, folder=folder, on_event=interrupt)
+    assert signal.getsignal(signal.SIGINT) is handler, "Ray's own handler would end a notebook's kernel"
+    resumed = train(run_folder.unfinished(folder), folder=folder)
+    assert resumed.restarts == 1
+    assert [event["step"] for event in resumed.events if event["event"] == "start"][1] >= 5
+    assert resumed.losses == train(spec).losses
 
 
 def test_the_kill_must_come_after_the_first_checkpoint():
