@@ -10,10 +10,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from labsupport.course.figures import BarFigure, Line, LineFigure
+    from labsupport.course.figures import BarFigure, Line, LineFigure, told
     from labsupport.course.grading import Check, Criterion, Status, Wrong, check, seeds
     from labsupport.course.live import TrainingProgress
     from labsupport.course.scoreboard import scoreboard
+    from labsupport.course.word_table import WordTable
     from labsupport.errors import LabsError
     from labsupport.hardware import machine, profile
     from labsupport.receipts.ledger import record
@@ -32,6 +33,7 @@ __all__ = [
     "ReceiptTable",
     "Status",
     "TrainingProgress",
+    "WordTable",
     "Wrong",
     "check",
     "machine",
@@ -39,6 +41,7 @@ __all__ = [
     "record",
     "scoreboard",
     "seeds",
+    "told",
 ]
 
 _HOME = {
@@ -53,6 +56,7 @@ _HOME = {
     "ReceiptTable": "labsupport.receipts.table",
     "Status": "labsupport.course.grading",
     "TrainingProgress": "labsupport.course.live",
+    "WordTable": "labsupport.course.word_table",
     "Wrong": "labsupport.course.grading",
     "check": "labsupport.course.grading",
     "machine": "labsupport.hardware",
@@ -60,6 +64,7 @@ _HOME = {
     "record": "labsupport.receipts.ledger",
     "scoreboard": "labsupport.course.scoreboard",
     "seeds": "labsupport.course.grading",
+    "told": "labsupport.course.figures",
 }
 
 

@@ -44,11 +44,12 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from IPython.display import HTML, display
+from IPython.display import display
 
 from checks import week00
 from labsupport import (
-    BarFigure, Kind, LabsError, Line, LineFigure, ReceiptTable, Status, machine, profile, record, scoreboard,
+    BarFigure, Kind, LabsError, Line, LineFigure, ReceiptTable, Status, WordTable, machine, profile, record, scoreboard,
+    told,
 )
 from labsupport.course import doctor, overruns, progress, quiz
 from labsupport.course.catalog import PATHS
@@ -64,18 +65,6 @@ from labsupport.workspace import workspace
 
 pd.set_option("display.max_colwidth", None)
 sizes = profile()
-
-
-def words(rows, columns):
-    """Show a table of words, which read better from the left."""
-    table = pd.DataFrame(rows, columns=columns).to_html(index=False, border=0)
-    return HTML(table.replace("<th>", '<th style="text-align:left">').replace("<td>", '<td style="text-align:left">'))
-
-
-def told(guess):
-    return "none given" if guess is ... else guess
-
-
 print(f"{machine().summary}; sizes: {sizes.name}")
 
 # %% [markdown]
@@ -128,7 +117,7 @@ print(physics.depends_on_the_work(scaling_efficiency, training, no_op=lambda: No
 findings = doctor.examine()
 noted = [finding for finding in findings if finding.state is not doctor.State.OK]
 print(f"{len(findings) - len(noted)} of {len(findings)} are as they should be; exit code {doctor.exit_code(findings)}")
-words(
+WordTable(
     [(one.name, one.state.value, one.found, one.disables) for one in noted],
     columns=["what", "state", "found", "what follows"],
 )
@@ -237,7 +226,7 @@ week00.cluster(cluster)
 # themselves highest has no place in them.** The bands here cover every score; the two thresholds are the guide's.
 
 # %%
-display(words([(f"{band.low} to {band.high}", band.placement) for band in quiz.BANDS], columns=["score", "placement"]))
+display(WordTable([(f"{band.low} to {band.high}", band.placement) for band in quiz.BANDS], columns=["score", "placement"]))
 chosen = {}  # filled by the buttons; without them, the ratings of the next cell count
 if "LABS_COMMAND" in os.environ:
     print("run by a command, with nobody to click: the ratings in the next cell count")
@@ -298,7 +287,7 @@ for group, question in quiz.DIAGNOSTICS.items():
     if answer is not None:
         verdict, why = "right" if quiz.diagnose(group, answer) else "not right", question.explanation
     rows.append((group, rated.get(group, "not answered yet"), verdict, why))
-words(rows, columns=["group", "your rating", "the question", "why"])
+WordTable(rows, columns=["group", "your rating", "the question", "why"])
 
 # %% [markdown]
 # ## 4 · A path on the calendar
@@ -391,7 +380,7 @@ progress.summary()
 audited = report(report_seed)
 display(audited)
 first = audited.lines[0]
-words(
+WordTable(
     [(name, value, QUANTITIES[name].unit, QUANTITIES[name].meaning) for name, value in first.quantities.items()],
     columns=["quantity", f"in {first.id}", "unit", "meaning"],
 )
@@ -659,7 +648,7 @@ passed = audit_verdict.status is Status.PASSED
 accused = (audit if passed else overruns.audit)(audited.claims)
 found = physics.lint([{"subject": line.id, **line.quantities} for line in audited.lines])
 reasons = {line.id: [item for item in found if item.subject == line.id] for line in audited.lines}
-words(
+WordTable(
     [
         (line.id, audited.truth[line.id].value, "accused" if line.id in accused else "",
          "; ".join(f"{item.rule}: {item.sentence}" for item in reasons[line.id]))

@@ -20,7 +20,7 @@
 # | look at a running Ray from outside, and kill a part of it | your processes | section 1 |
 # | decide who trains which sample | graded as you run it | section 2 |
 # | train on two workers and on one, and compare every loss | your sampler, real training, 2 CPU cores | sections 3, 4 |
-# | write a ring all-reduce, a gradient average and a schedule | graded; the ring also between processes | sections 5 to 7 |
+# | write a ring all-reduce, a gradient average and a schedule | graded; the ring on processes, too | sections 5 to 7 |
 # | lose a worker to SIGKILL | your sampler, real processes | section 8 |
 #
 # Everything here runs on two CPU cores. With GPUs, set `gpus_per_worker = 1`: the same code uses NCCL.
@@ -41,7 +41,8 @@ import pandas as pd
 
 from checks import week01
 from labsupport import (
-    BarFigure, Line, LineFigure, ReceiptTable, Status, TrainingProgress, machine, profile, record, scoreboard,
+    BarFigure, Line, LineFigure, ReceiptTable, Status, TrainingProgress, WordTable, machine, profile, record, scoreboard,
+    told,
 )
 from labsupport.training import collectives, drill, ray_anatomy, ray_session, sampler, trainer
 from labsupport.training.crash_schedules import Recovery, failing_seeds
@@ -50,7 +51,6 @@ from labsupport.training.receipts import record_drill, record_run, record_schedu
 from labsupport.training.result import largest_difference
 from labsupport.training.spec import TrainSpec
 
-pd.set_option("display.max_colwidth", None)
 sizes = profile()
 print(f"{machine().summary}; sizes: {sizes.name}")
 
@@ -66,7 +66,10 @@ print(f"GCS (what `ray status --address` wants): {session.gcs_address}")
 print(f"dashboard and Jobs API (a browser, `ray job submit --address`): {session.dashboard_url}")
 
 # %%
-pd.DataFrame([vars(process) for process in ray_anatomy.processes()]).drop(columns="name").set_index("role")
+WordTable(
+    [(one.role, one.pid, one.cpu_s, one.rss_mib, one.purpose) for one in ray_anatomy.processes()],
+    columns=["role", "pid", "CPU, s", "resident, MiB", "what it is for"],
+)
 
 # %% [markdown]
 # **The object store is not in the list: it is a piece of shared memory that the raylet owns.** Put an array of 64 MiB
@@ -222,7 +225,7 @@ LineFigure(
 # %%
 difference = largest_difference(alone, distributed)
 record("training.ddp_difference", difference, "nats", n=len(steps), statistic="max", seed=seed, workers=num_workers)
-print(f"largest difference over {len(steps)} steps: {difference:.1e} nats; your guess: {guess_difference}")
+print(f"largest difference over {len(steps)} steps: {difference:.1e} nats; your guess: {told(guess_difference)}")
 
 # %% [markdown]
 # The curves lie on each other; what differs is rounding. Two workers add the same 16 gradients in another order, and
@@ -252,10 +255,10 @@ pd.DataFrame(rows).T
 
 # %% [markdown]
 # Batch normalisation uses the statistics of the samples *in this process*: split the batch and it is another function.
-# With it the batch per worker is a hyperparameter, whatever the global batch is. (`SyncBatchNorm` repairs this, on GPUs.)
+# With it the batch per worker is a hyperparameter, whatever the global batch is. (On GPUs, `SyncBatchNorm` repairs it.)
 #
 # The second cause is chaos. A ReLU has a kink: once a rounding error carries an activation across zero, its gradient
-# changes by a finite amount, and the two runs part. Compare a ResNet in single and in double precision, one process each:
+# changes by a finite amount, and the two runs part. Compare a ResNet in single and in double precision:
 
 # %%
 from dataclasses import replace
@@ -264,7 +267,8 @@ resnet = TrainSpec(
     model="resnet18", dataset="digits", norm="group", width=8, num_workers=1, max_steps=40, base_lr=0.05, seed=seed
 )
 single, double = (
-    train_alone(replace(resnet, dtype=dtype), Path(tempfile.mkdtemp(prefix="labs-alone-"))) for dtype in ("float32", "float64")
+    train_alone(replace(resnet, dtype=dtype), Path(tempfile.mkdtemp(prefix="labs-alone-")))
+    for dtype in ("float32", "float64")
 )
 LineFigure(
     title="How far apart are two runs of the same training?",
@@ -278,6 +282,7 @@ LineFigure(
         ),
     },
     caption="measured; 1e-9 is added so that equal losses show on the axis",
+    guess=guess_difference,
 )
 
 # %% [markdown]
@@ -364,8 +369,9 @@ began = time.perf_counter()
 on_actors = collectives.run_on_actors(ring, gradient)
 seconds = time.perf_counter() - began
 print("ring by:", "you" if ring is ring_all_reduce else "the course")
-print("largest error:", float(np.abs(on_actors.outputs[0] - sum(gradient)).max()))
-print(f"{on_actors.steps} steps, {on_actors.bytes_sent[0]:,} bytes sent per rank, {seconds:.1f} s with starting three processes")
+print(f"largest error: {np.abs(on_actors.outputs[0] - sum(gradient)).max():.1e}")
+print(f"{on_actors.steps} steps, {on_actors.bytes_sent[0]:,} bytes sent per rank")
+print(f"{seconds:.1f} s, most of them to start three processes")
 
 # %%
 worlds = [2, 4, 8, 16, 32, 64]
@@ -380,7 +386,7 @@ LineFigure(
             [3], [on_actors.bytes_sent[0] / gradient[0].nbytes * data], marks=True
         ),
     },
-    caption="lines modelled from the algorithms, S = 13.5 GB (modelled: 2 bytes x 6.74 billion parameters); point measured",
+    caption="lines modelled from the algorithms, S = 13.5 GB (2 bytes x 6.74 billion parameters); point measured",
 )
 
 # %% [markdown]
@@ -397,7 +403,7 @@ LineFigure(
 #
 # ### Exercise 1.4 · The gradient of the big batch (15 minutes)
 #
-# `gradients[r]` is the mean gradient of worker r over its `counts[r]` samples. Return the mean gradient over all samples.
+# `gradients[r]` is the mean gradient of worker r over its `counts[r]` samples. Return the mean over all samples.
 #
 # * unequal shares give the gradient of the one big batch
 # * a worker without samples changes nothing, even if its gradient is NaN
@@ -450,7 +456,9 @@ for name, run in trained.items():
 LineFigure(
     title="Mean loss of each epoch",
     x_label="epoch", y_label="loss, nats",
-    lines={name: Line(range(1, len(losses) + 1), [part.mean() for part in losses]) for name, losses in per_epoch.items()},
+    lines={
+        name: Line(range(1, len(losses) + 1), [part.mean() for part in losses]) for name, losses in per_epoch.items()
+    },
     caption=f"measured; resnet18 (width 8) on digits, one run each, seed {seed}: a trend, not a comparison of optima",
 )
 
@@ -458,7 +466,7 @@ LineFigure(
 fall = {name: losses[0][0] - losses[-1].mean() for name, losses in per_epoch.items()}
 for name in ("batch 64, rate unchanged", "batch 64, rate x 4"):
     print(f"{name}: {fall[name] / fall['batch 16']:.2f} of the progress of batch 16")
-print("your guess for the unchanged rate:", guess_progress)
+print("your guess for the unchanged rate:", told(guess_progress))
 
 # %% [markdown]
 # The rule is a first-order argument: k small steps in nearly the same direction are one step k times as long. It stops
@@ -516,18 +524,19 @@ ReceiptTable(record_drill(result), caption="the drill")
 # %%
 done = [event for event in result.interrupted.events if event["event"] == "step"]
 at_s = [event["time"] - done[0]["time"] for event in done]
+killed_s = result.killed_at - done[0]["time"]
 LineFigure(
     title="The interrupted run over time",
     x_label="seconds since the first step", y_label="loss, nats per token",
     lines={"loss of each step that was done": Line(at_s, [float.fromhex(event["loss"]) for event in done], marks=True)},
-    events={"SIGKILL": result.killed_at - done[0]["time"]},
+    events={"SIGKILL": killed_s} | ({"your guess": killed_s + guess_recovery_s} if guess_recovery_s is not ... else {}),
     caption=f"measured, n = 1; rank 1 of {num_workers} killed after step {result.killed_at_step}, "
             f"resumed after step {result.resumed_at_step}",
 )
 
 # %%
 print(pd.Series(result.phases_s).round(2).to_string())
-print(f"recovery: {result.recovery_s:.1f} s; your guess: {guess_recovery_s}")
+print(f"recovery: {result.recovery_s:.1f} s; your guess: {told(guess_recovery_s)}")
 
 # %%
 print("losses equal, bit for bit:    ", result.undisturbed.losses == result.interrupted.losses)
@@ -548,8 +557,8 @@ ray_session.stop(session)
 #
 # That kill fell between two checkpoints, and the newest one was sound. Every other case costs another 20 seconds of real
 # processes. **Or none of them: the parts that decide, your sampler and the choice of a checkpoint, need no model.** Below
-# they run in virtual time. The "model" is a digest of the batches so far, so two runs end alike only if they applied the same
-# batches in the same order. Each seed is a schedule of up to four crashes: after any step, while a checkpoint is
+# they run in virtual time. The "model" is a digest of the batches so far, so two runs end alike only if they applied the
+# same batches in the same order. Each seed is a schedule of up to four crashes: after any step, while a checkpoint is
 # written, with the newest checkpoint damaged; and back with 1, 2, 4 or 8 workers. Then the same, with one part of the
 # recovery taken away.
 #
@@ -586,10 +595,10 @@ BarFigure(
 )
 
 # %%
-pd.DataFrame(
+WordTable(
     [(part, len(found), *((found[0].seed, found[0].problem) if found else ("", ""))) for part, found in failing.items()],
-    columns=["taken away", f"of {schedules}", "first seed", "what went wrong there"],
-).set_index("taken away")
+    columns=["taken away", f"gone wrong, of {schedules}", "first seed", "what went wrong there"],
+)
 
 # %% [markdown]
 # Two of these end in an error, and somebody is paged. **The other two end with a loss curve that looks right.**

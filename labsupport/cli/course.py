@@ -53,7 +53,14 @@ def lab(
 
     folder = learner_folder()
     target = f"/lab/tree/{learner_notebook(week).name}" if week is not None else "/lab"
-    arguments = [f"--ServerApp.root_dir={folder}", f"--LabApp.default_url={target}", "--ServerApp.ip=127.0.0.1"]
+    arguments = [
+        f"--ServerApp.root_dir={folder}",
+        f"--LabApp.default_url={target}",
+        "--ServerApp.ip=127.0.0.1",
+        # No question about news on the first screen, and no request to anywhere.
+        "--LabApp.news_url=None",
+        "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+    ]
     if not browser or os.geteuid() == 0:
         arguments.append("--no-browser")
     if os.geteuid() == 0:

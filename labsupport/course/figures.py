@@ -252,6 +252,11 @@ def _note(axis: Literal["x", "y"], position: float, text: str) -> dict[str, Any]
             "showarrow": False, "font": {"color": MUTED}} | place  # fmt: skip
 
 
+def told(guess: object) -> str:
+    """Return a learner's guess in words, for a sentence that compares it; a cell not filled in holds an ellipsis."""
+    return "none given" if guess is ... else str(guess)
+
+
 def _drawable(guess: object, log: bool = False) -> float | None:
     """Return a guess as a number; one that is missing or no number is not drawn, and stops no lab."""
     try:

@@ -97,7 +97,7 @@ class Schedule:
 
     def _html(self) -> str:
         rows = (
-            "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell, _ in _cells(item)) + "</tr>"
+            "<tr>" + "".join(f'<td style="text-align:left">{escape(cell)}</td>' for cell, _ in _cells(item)) + "</tr>"
             for item in self.weeks + self.buffer
         )
         return f"<div><p>{escape(self._title())}</p><table>{''.join(rows)}</table></div>"
@@ -175,7 +175,7 @@ def _guide_buffer(path: LearningPath, pace: float, content: int) -> int:
 
 def _cells(item: CalendarWeek) -> tuple[tuple[str, int], ...]:
     """Return the cells of a row and how wide each is as plain text."""
-    labs = ", ".join(f"lab {share.lab}" + (f" ({share.hours:.3g} h)" if share.hours else "") for share in item.labs)
+    labs = ", ".join(f"lab {share.lab}" + (f" ({share.hours:.0f} h)" if share.hours else "") for share in item.labs)
     return (
         (f"{item.number:>3}", 3),
         (f"{item.start} to {item.end}", 24),

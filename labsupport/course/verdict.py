@@ -9,13 +9,13 @@ What is not covered: how an answer is graded (`grading`).
 from __future__ import annotations
 
 import html
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
 from labsupport.course.learner_error import describe
+from labsupport.course.word_table import code_as_html
 from labsupport.errors import LabsError
 
 MIME = "application/vnd.labsupport.check+json"
@@ -128,17 +128,12 @@ def _row(outcome: Outcome) -> str:
     """Return one table row; the words carry the verdict, and text keeps the colour of the theme, light or dark."""
     mark, colour = ("&#10003;&nbsp;ok", "#2e9e5b") if outcome.ok else ("&#10007;&nbsp;FAIL", "#d1495b")
     first, *rest = outcome.note.splitlines() or [""]
-    note = f"<br><em>{_prose(first)}</em>" if first else ""
+    note = f"<br><em>{code_as_html(first)}</em>" if first else ""
     if rest:
         code = html.escape("\n".join(rest))
         note += f'<pre style="margin:0.3em 0 0;background:transparent;color:inherit">{code}</pre>'
     return (
         f'<tr style="background:transparent"><td style="border-left:4px solid {colour};text-align:left;'
         f'vertical-align:top"><strong>{mark}</strong></td>'
-        f'<td style="text-align:left">{_prose(outcome.text)}{note}</td></tr>'
+        f'<td style="text-align:left">{code_as_html(outcome.text)}{note}</td></tr>'
     )
-
-
-def _prose(text: str) -> str:
-    """Return text as HTML with its `code` set as code, as the exercise's markdown shows it."""
-    return re.sub("`([^`]+)`", r"<code>\1</code>", html.escape(text))

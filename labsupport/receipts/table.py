@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 COLUMNS = ("name", "kind", "value", "n", "hardware")
-HARDWARE_CHARACTERS = 32
+HARDWARE_CHARACTERS = 48
 DIGITS = 3  # significant digits where no spread says how many there are
 PLAIN_FROM, PLAIN_BELOW = 1e-3, 1e6  # written out between these, with an exponent outside
 

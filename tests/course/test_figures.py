@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 
-from labsupport.course.figures import PLOTLY_MIME, BarFigure, Line, LineFigure
+from labsupport.course.figures import PLOTLY_MIME, BarFigure, Line, LineFigure, told
 
 PNG = b"\x89PNG"
 
@@ -27,6 +27,22 @@ def test_both_forms_hold_the_same_curves_and_the_caption():
 def test_a_guess_is_drawn_and_a_missing_one_is_not():
     assert figure(guess=2.0)._repr_mimebundle_()[PLOTLY_MIME]["layout"]["shapes"]
     assert figure()._repr_mimebundle_()[PLOTLY_MIME]["layout"]["shapes"] == []
+
+
+def test_a_guess_that_is_no_number_is_not_drawn_and_stops_no_lab():
+    for guess in ("about 3", None, float("nan")):
+        assert figure(guess=guess)._repr_mimebundle_()[PLOTLY_MIME]["layout"]["shapes"] == []
+    assert figure(guess=-1.0, log_y=True)._repr_mimebundle_()[PLOTLY_MIME]["layout"]["shapes"] == []
+
+
+def test_on_a_log_axis_the_line_of_a_guess_has_its_value_and_the_name_its_exponent():
+    layout = figure(guess=100.0, log_y=True)._repr_mimebundle_()[PLOTLY_MIME]["layout"]
+    assert layout["shapes"][0]["y0"] == 100.0
+    assert layout["annotations"][0]["y"] == 2.0
+
+
+def test_a_guess_is_told_as_it_was_written_and_a_missing_one_in_words():
+    assert (told(15.0), told("soon"), told(...)) == ("15.0", "soon", "none given")
 
 
 def test_equal_data_give_equal_bytes():

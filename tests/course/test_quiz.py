@@ -169,7 +169,7 @@ def test_a_placement_is_shown_as_text_and_as_html() -> None:
         assert "Before projects 201, 202, 203, 204" in shown
         assert "53 and 71 of 95" in shown
     assert "4 of 20" in bundle["text/plain"]
-    assert "<td>below half (10)</td>" in bundle["text/html"]
+    assert ">below half (10)</td>" in bundle["text/html"]
 
 
 @pytest.mark.parametrize(("goal", "number"), [("complete", 1), ("training", 2), ("serving", 3), ("platform", 4)])

@@ -159,6 +159,16 @@ def test_the_spread_says_how_many_digits_count(value: float, spread: float | Non
 
 
 def test_a_long_hardware_name_is_cut_and_kept_in_the_tip() -> None:
-    page = table([receipt()]).to_html()
-    assert "AMD EPYC 7B13 Processor, 2 core…" in page
-    assert 'title="AMD EPYC 7B13 Processor, 2 cores, 24 GiB, no GPU"' in page
+    long = "AMD EPYC 7B13 Processor, 32 cores, 251 GiB, 8 x NVIDIA H100 80GB HBM3"
+    page = table([receipt(hardware=long)]).to_html()
+    assert "AMD EPYC 7B13 Processor, 32 cores, 251 GiB, 8 x…" in page
+    assert f'title="{long}"' in page
+
+
+def test_a_truth_is_said_as_yes_or_no() -> None:
+    assert quantity_text(receipt(value=1.0, unit="bool", spread=None)) == "yes"
+    assert quantity_text(receipt(value=0.0, unit="bool", spread=None)) == "no"
+
+
+def test_a_column_without_a_word_in_it_is_left_out() -> None:
+    assert ">n</th>" not in table([receipt(n=None, spread=None)]).to_html()

@@ -83,7 +83,7 @@ TOOLS = (
     Tool(
         "helm",
         "3.12",
-        "runs on `kind` and in the cloud: charts of week 0",
+        "charts on `kind` and in the cloud; no embedded lab installs one",
         "https://helm.sh/docs/intro/install/",
         ask=("version", "--short"),
         pattern=rf"v{_NUMBER}",

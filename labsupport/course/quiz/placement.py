@@ -71,8 +71,8 @@ class Placement:
 
     def _html(self) -> str:
         cells = (
-            f"<tr><td>{escape(name)}</td><td>{escape(points)}</td><td>{escape(remark)}</td></tr>"
-            for name, points, remark in self._rows()
+            "<tr>" + "".join(f'<td style="text-align:left">{escape(cell)}</td>' for cell in row) + "</tr>"
+            for row in self._rows()
         )
         advice = "".join(f"<p>{escape(line)}</p>" for line in self._advice())
         title = f"<p><strong>{self.score} of {MAXIMUM}: {escape(self.band.placement)}</strong></p>"
