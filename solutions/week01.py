@@ -546,8 +546,9 @@ ray_session.stop(session)
 
 # %% [markdown]
 # Nearly all of the recovery is spent before any training: noticing, and importing PyTorch in two new processes. On a
-# cluster, image pull and node start come on top. The checkpoint interval decides the steps that are repeated; week 2
-# chooses it from the failure rate and the cost of a write.
+# cluster, image pull and node start come on top. The checkpoint interval decides the steps that are repeated, and then
+# some: a checkpoint counts once every rank has reported it and Ray's controller has noted that, and with steps of a few
+# milliseconds the next steps are done by then. Week 2 chooses the interval from the failure rate and the cost of a write.
 #
 # Three things had to be right for equality to the bit, and each is a bug that has been filed against a real trainer:
 # the position inside the epoch is saved; the random state of *every* rank is saved; and the data loader's iterator does
