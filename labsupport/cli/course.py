@@ -49,23 +49,20 @@ def lab(
     browser: Annotated[bool, typer.Option(help="open a browser; --no-browser prints the address")] = True,
 ) -> None:
     """Open JupyterLab on your own copies of the labs."""
+    from labsupport.course import jupyter
     from labsupport.course.learner import learner_folder, learner_notebook
 
     folder = learner_folder()
     target = f"/lab/tree/{learner_notebook(week).name}" if week is not None else "/lab"
-    arguments = [
-        f"--ServerApp.root_dir={folder}",
-        f"--LabApp.default_url={target}",
-        "--ServerApp.ip=127.0.0.1",
-        # No question about news on the first screen, and no request to anywhere.
-        "--LabApp.news_url=None",
-        "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
-    ]
+    arguments = [f"--ServerApp.root_dir={folder}", f"--LabApp.default_url={target}", "--ServerApp.ip=127.0.0.1"]
     if not browser or os.geteuid() == 0:
         arguments.append("--no-browser")
     if os.geteuid() == 0:
         arguments.append("--allow-root")  # containers run as root; the server listens on loopback, with a token
     os.environ["LABS_PROGRESS"] = "1"  # verdicts in a learner's own session count
+    # Announcements off: no question on the first screen, and no request to anywhere.
+    paths = [str(Path(jupyter.__path__[0])), *filter(None, [os.environ.get("JUPYTER_CONFIG_PATH")])]
+    os.environ["JUPYTER_CONFIG_PATH"] = os.pathsep.join(paths)
     os.execv(sys.executable, [sys.executable, "-m", "jupyterlab", *arguments])  # noqa: S606 - Jupyter takes this process over
 
 

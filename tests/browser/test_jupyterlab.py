@@ -66,6 +66,11 @@ def test_the_weeks_notebook_opens_and_its_kernel_runs_cells(jupyterlab):
     expect(jupyterlab.run(jupyterlab.cell("from checks import week01"))).to_contain_text("sizes: smoke")
 
 
+def test_the_first_screen_asks_nothing_about_news(jupyterlab):
+    jupyterlab.open("week01.ipynb")
+    expect(jupyterlab.page.locator(".Toastify__toast")).to_have_count(0)
+
+
 def test_an_exercise_is_graded_where_it_is_written(jupyterlab):
     jupyterlab.open("week01.ipynb")
     jupyterlab.run(jupyterlab.cell("from checks import week01"))

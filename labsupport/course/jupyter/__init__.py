@@ -1,0 +1,1 @@
+"""JupyterLab's settings for `labs lab`: this folder goes onto JUPYTER_CONFIG_PATH."""
