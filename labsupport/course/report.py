@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from labsupport.course.notebook_file import read_notebook, write_whole
 from labsupport.course.runner import RunResult
 from labsupport.course.scrub import scrub
+from labsupport.course.word_table import code_as_html
 
 if TYPE_CHECKING:
     import nbformat
@@ -47,6 +48,7 @@ def write_report(result: RunResult, path: Path) -> Path:
 def report_html(result: RunResult) -> str:
     """Return the page of a run."""
     import jinja2
+    import markupsafe
     from pygments.formatters import HtmlFormatter
 
     environment = jinja2.Environment(
@@ -56,6 +58,7 @@ def report_html(result: RunResult) -> str:
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
+    environment.filters["code"] = lambda text: markupsafe.Markup(code_as_html(text))  # noqa: S704 - it escapes the text
     return environment.get_template(TEMPLATE).render(
         result=result,
         criteria=(result.scoreboard or {}).get("criteria", []),

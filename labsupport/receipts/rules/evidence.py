@@ -102,6 +102,11 @@ def failures_still_possible(observed: int, confidence: float = CONFIDENCE) -> fl
     return high
 
 
+def as_percent(share: float) -> str:
+    """Write an availability as people do: 99.9 %, and 99.995 % where it takes more digits."""
+    return f"{100 * share:.6g} %"
+
+
 def availability_has_enough_probes(
     availability: float, probes: float, failed_probes: float = 0, claim_tolerance: float = TOLERANCE
 ) -> Breach | None:
@@ -120,7 +125,7 @@ def availability_has_enough_probes(
     return Breach(
         probes,
         needed,
-        f"{probes:g} probes with {failed_probes:g} failures do not show {availability:.4%}: at 95 % it takes "
+        f"{probes:g} probes with {failed_probes:g} failures do not show {as_percent(availability)}: at 95 % it takes "
         f"{needed:.0f}",
     )
 
@@ -136,7 +141,7 @@ def downtime_follows_from_availability(
     return Breach(
         downtime_min,
         computed,
-        f"{availability:.4%} of {window_days:g} days leave {computed:.3g} min of downtime, printed are "
+        f"{as_percent(availability)} of {window_days:g} days leave {computed:.3g} min of downtime, printed are "
         f"{downtime_min:.3g}",
     )
 
@@ -149,7 +154,7 @@ def availability_includes_the_outage(availability: float, outage_s: float, obser
     return Breach(
         availability,
         bound,
-        f"an outage of {outage_s:g} s in {observed_s:g} s leaves {bound:.4%}, claimed are {availability:.4%}",
+        f"an outage of {outage_s:g} s in {observed_s:g} s leaves {as_percent(bound)}, claimed are {as_percent(availability)}",
     )
 
 
