@@ -62,10 +62,10 @@ def load_verified(path: Path) -> Any:
 
     try:
         payload = path.read_bytes()
-        digest = path.with_name(path.name + SIDECAR).read_text()
+        digest = path.with_name(path.name + SIDECAR).read_bytes()
     except OSError as error:
         raise CheckpointError(f"{error.filename}: {error.strerror}") from error
-    if hashlib.sha256(payload).hexdigest() != digest:
+    if hashlib.sha256(payload).hexdigest().encode() != digest:
         raise CheckpointError(f"{path}: sha256 differs from its sidecar; the file was altered or cut off")
     return torch.load(io.BytesIO(payload), map_location="cpu", weights_only=True)
 

@@ -54,7 +54,7 @@ class Session:
     folder: Path | None
 
 
-def start(*, dashboard: bool = False, num_cpus: int = LOGICAL_CPUS) -> Session:
+def start(*, dashboard: bool = False) -> Session:
     """Start Ray (or join the cluster that RAY_ADDRESS names) and say where it can be seen; again is harmless."""
     _prepare_environment()
     import ray
@@ -70,7 +70,8 @@ def start(*, dashboard: bool = False, num_cpus: int = LOGICAL_CPUS) -> Session:
         try:
             ray.init(
                 address="local",
-                num_cpus=num_cpus,
+                # As many worker threads as cores are allowed: with fewer logical CPUs Ray would wait for ever.
+                num_cpus=max(LOGICAL_CPUS, 2 * (os.cpu_count() or 1)),
                 include_dashboard=dashboard,
                 dashboard_host=LOOPBACK,
                 log_to_driver=False,

@@ -46,6 +46,14 @@ def test_a_payload_without_its_sidecar_was_never_committed(tmp_path):
         load_verified(tmp_path / "run.pt")
 
 
+def test_a_damaged_sidecar_refuses_the_checkpoint_as_a_damaged_payload_does(tmp_path):
+    save_verified({}, tmp_path / "run.pt")
+    sidecar = tmp_path / f"run.pt{SIDECAR}"
+    sidecar.write_bytes(b"\xff" + sidecar.read_bytes()[1:])  # no UTF-8
+    with pytest.raises(CheckpointError, match=r"run\.pt: sha256 differs"):
+        load_verified(tmp_path / "run.pt")
+
+
 def test_a_checkpoint_cannot_run_code(tmp_path):
     class Payload:
         def __reduce__(self):

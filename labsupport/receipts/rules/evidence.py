@@ -154,7 +154,8 @@ def availability_includes_the_outage(availability: float, outage_s: float, obser
     return Breach(
         availability,
         bound,
-        f"an outage of {outage_s:g} s in {observed_s:g} s leaves {as_percent(bound)}, claimed are {as_percent(availability)}",
+        f"an outage of {outage_s:g} s in {observed_s:g} s leaves {as_percent(bound)}, "
+        f"claimed are {as_percent(availability)}",
     )
 
 
