@@ -209,6 +209,7 @@ def _cells(title: str, quiet: bool) -> Iterator[Callable[[Progress], None] | Non
 
 def _show_run(result: Any, report: Path) -> None:
     from rich.console import Console
+    from rich.markup import escape
 
     from labsupport.course.scoreboard import render_record
 
@@ -219,7 +220,7 @@ def _show_run(result: Any, report: Path) -> None:
     if result.scoreboard:
         console.print(render_record(result.scoreboard))
     if result.failure:
-        console.print(f"[bold red]stopped[/]: {result.failure}", highlight=False)
+        console.print(f"[bold red]stopped[/]: {escape(str(result.failure))}", highlight=False)
     console.print(
         f"{len(result.cells)} cells in {result.wall_s:.0f} s ({result.cpu_s:.0f} CPU-s), sizes: {result.profile}"
     )
@@ -228,6 +229,7 @@ def _show_run(result: Any, report: Path) -> None:
 
 def _show_grade(graded: Any, target: Path) -> None:
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     console = Console()
@@ -241,5 +243,5 @@ def _show_grade(graded: Any, target: Path) -> None:
     for cell in graded.tampered:
         console.print(f"check of exercise {cell.exercise}: {cell.what}; the original was used", highlight=False)
     if graded.failure:
-        console.print(f"[bold red]stopped[/]: {graded.failure}", highlight=False)
+        console.print(f"[bold red]stopped[/]: {escape(str(graded.failure))}", highlight=False)
     console.print(f"{'passed' if graded.passed else 'not passed'}; grade: {target}", soft_wrap=True)

@@ -145,7 +145,7 @@ def train(
         LabsError: the spec does not fit this machine, names an unknown model or data set, or is not that of the folder.
     """
     check(spec)
-    folder = folder or run_folder.make_for(spec)
+    folder = (folder or run_folder.make_for(spec)).resolve()  # Ray takes a relative path for an address
     run_folder.claim(folder, spec)
     with ray_session.running(), _following(folder / "events", on_event), _interruptible():
         from ray.train import CheckpointConfig, FailureConfig, RunConfig, ScalingConfig
