@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import uuid
 from contextlib import contextmanager
 from datetime import date, datetime
 from pathlib import Path
@@ -89,7 +90,7 @@ def run(
     from labsupport.workspace import workspace
 
     chosen = notebook or (None if solution else existing_learner_notebook(week))
-    folder = out or workspace("runs", f"{datetime.now():%Y%m%d-%H%M%S}-week{week:02d}")
+    folder = out or workspace("runs", f"{datetime.now():%Y%m%d-%H%M%S}-week{week:02d}-{uuid.uuid4().hex[:4]}")
     with _cells(f"week {week}", quiet=as_json) as on_cell:
         result = run_week(
             week, root=course_root(), out=folder, flavour="solution" if solution else "lab", notebook=chosen,
