@@ -74,15 +74,19 @@ class KillWhen:
             train()
         killer.pid, killer.killed_at
 
-    `pid` and `killed_at` (Unix time) stay None if the condition never held. What the condition raises, or a refused
-    pid, is raised again by `stop` and at the end of the block. The condition must return promptly: `stop` waits for it.
+    `pid` and `killed_at` (Unix time) stay None if the condition never held. `then` is called right after the kill. What
+    the two raise, or a refused pid, is raised again by `stop` and at the end of the block. Both must return promptly:
+    `stop` waits for them.
     """
 
-    def __init__(self, condition: Callable[[], int | None], poll_s: float = 0.02) -> None:
+    def __init__(
+        self, condition: Callable[[], int | None], poll_s: float = 0.02, then: Callable[[], None] | None = None
+    ) -> None:
         self.pid: int | None = None
         self.killed_at: float | None = None
         self._condition = condition
         self._poll_s = poll_s
+        self._then = then
         self._ending = threading.Event()
         self._fired = threading.Event()
         self._error: Exception | None = None
@@ -124,6 +128,8 @@ class KillWhen:
                     killed = kill(pid)
                     self.pid, self.killed_at = killed.pid, killed.killed_at
                     self._fired.set()
+                    if self._then is not None:
+                        self._then()
                     return
                 self._ending.wait(self._poll_s)
         except Exception as error:  # foreign code: whatever it raises belongs to the thread that stops the watch

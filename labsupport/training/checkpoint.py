@@ -1,8 +1,8 @@
 """Checkpoints that can be read back or are refused by name.
 
 `torch.load` and PyTorch's distributed checkpoints both load a file with flipped bytes without a word. So each payload
-gets a sha256 sidecar: payload -> fsync -> rename, then sidecar -> fsync -> rename, then the folder is fsynced. The
-sidecar is the commit: a payload without one was cut off by a crash. Loading verifies first and uses
+gets a sha256 sidecar: payload -> fsync -> rename -> fsync of the folder, then the sidecar in the same way. The sidecar
+is the commit: a payload without one was cut off by a crash. Loading verifies first and uses
 `weights_only=True`, so a checkpoint cannot run code.
 
 What is not covered: sharded and asynchronous checkpoints (week 2).
@@ -34,22 +34,33 @@ def save_verified(state: Any, path: Path) -> None:
     buffer = io.BytesIO()
     torch.save(state, buffer)
     payload = buffer.getvalue()
-    _write_durably(path, payload)
-    _write_durably(path.with_name(path.name + SIDECAR), hashlib.sha256(payload).hexdigest().encode())
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)  # makes the renames themselves survive a power cut
-    finally:
-        os.close(folder)
+    write_durably(path, payload)
+    write_durably(path.with_name(path.name + SIDECAR), hashlib.sha256(payload).hexdigest().encode())
 
 
-def _write_durably(path: Path, content: bytes) -> None:
+def write_durably(path: Path, content: bytes) -> None:
+    """Write a file that after a power cut is there as a whole, or as it was before."""
     partial = path.with_name(path.name + ".part")
     with partial.open("wb") as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
     partial.replace(path)
+    _sync_folder(path.parent)
+
+
+def make_folder_durably(folder: Path) -> None:
+    """Make a folder, if need be, whose name survives a power cut; the folder it lies in is there."""
+    folder.mkdir(exist_ok=True)
+    _sync_folder(folder.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)  # a rename and a new entry are changes of the folder, not of the file
+    finally:
+        os.close(descriptor)
 
 
 def load_verified(path: Path) -> Any:

@@ -2,18 +2,22 @@
 
 Two runs of one spec, the second with a fault: a watcher follows the events of one rank and kills its process once it
 has done a given step. The run must restart by itself, and every loss and the final checksum of all parameters must
-equal those of the undisturbed run bit for bit. With `corrupt`, bytes of the newest checkpoint are flipped at the
-moment of the kill, so the run must fall back to the one before.
+equal those of the undisturbed run bit for bit. With `corrupt`, bytes of the newest checkpoint that Ray has registered
+are flipped while it restarts the group, so the run must refuse it and fall back to the one before.
 
 What is not covered: a worker that hangs instead of dying, and the loss of a whole machine (week 2).
 """
 
 from __future__ import annotations
 
+import json
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 from labsupport.faults.processes import KillWhen
 from labsupport.training import ray_session, run_folder
@@ -25,6 +29,8 @@ from labsupport.training.spec import TrainSpec
 from labsupport.training.trainer import train
 
 FLIPPED_BYTES = 64
+REGISTER = "checkpoint_manager_snapshot.json"  # Ray Train's list of reported checkpoints, oldest first
+GROUP_ENDS_WITHIN_S = 60
 
 
 @dataclass(frozen=True)
@@ -36,7 +42,7 @@ class DrillResult:
     rank: int
     killed_at: float  # seconds since the epoch
     killed_at_step: int
-    corrupted: str | None  # the checkpoint that was damaged
+    corrupted: str | None  # the checkpoint that was damaged, and that the restarted run refused
 
     @property
     def _second_start(self) -> dict[str, Any]:
@@ -46,6 +52,11 @@ class DrillResult:
     def resumed_at_step(self) -> int:
         """Steps that the restarted run found in its checkpoint."""
         return int(self._second_start["step"])
+
+    @property
+    def skipped(self) -> tuple[str, ...]:
+        """Checkpoints that the restarted run refused, and why."""
+        return tuple(self._second_start["skipped"])
 
     @property
     def lost_steps(self) -> int:
@@ -112,19 +123,22 @@ def resume_drill(
         if kill_at_step >= max(baseline.losses):
             raise ValueError(f"kill_at_step {kill_at_step} is not before the last step, {max(baseline.losses)}")
         folder = run_folder.make("resume-drill")
-        fault = _Fault(folder, rank, kill_at_step, corrupt)
-        with KillWhen(fault.victim) as kill:
+        fault = _Fault(folder, rank, kill_at_step, spec.num_workers)
+        with KillWhen(fault.victim, then=fault.damage if corrupt else None) as kill:
             interrupted = train(spec, folder=folder, deal=deal, on_event=on_event)
     if kill.killed_at is None or interrupted.restarts == 0:
         raise RuntimeError(f"the kill came too late: the run ended before rank {rank} was seen at step {kill_at_step}")
-    return DrillResult(baseline, interrupted, rank, kill.killed_at, fault.step, fault.corrupted)
+    result = DrillResult(baseline, interrupted, rank, kill.killed_at, fault.step, fault.corrupted)
+    if fault.corrupted and not any(fault.corrupted in why for why in result.skipped):
+        raise RuntimeError(f"the damage came too late: {fault.corrupted} was read before its bytes were flipped")
+    return result
 
 
 class _Fault:
-    """Watches one rank and names its process once the step is done; damages the newest checkpoint if asked."""
+    """Watches one rank and names its process once the step is done; damages the newest checkpoint afterwards."""
 
-    def __init__(self, folder: Path, rank: int, at_step: int, corrupt: bool) -> None:
-        self._folder, self._rank, self._at_step, self._corrupt = folder, rank, at_step, corrupt
+    def __init__(self, folder: Path, rank: int, at_step: int, num_workers: int) -> None:
+        self._folder, self._rank, self._at_step, self._num_workers = folder, rank, at_step, num_workers
         self.step = 0
         self.corrupted: str | None = None
 
@@ -133,17 +147,39 @@ class _Fault:
         if not steps or steps[-1]["step"] < self._at_step:
             return None
         self.step = int(steps[-1]["step"])
-        if self._corrupt and self.corrupted is None:
-            self.corrupted = flip_bytes_of_newest(self._folder / "checkpoints")
         return int(steps[-1]["pid"])
 
+    def damage(self) -> None:
+        """Flip bytes of the newest checkpoint once Ray has ended the group: until then it may register another."""
+        group = {read_events(self._folder / "events", rank)[-1]["pid"] for rank in range(self._num_workers)}
+        deadline = time.monotonic() + GROUP_ENDS_WITHIN_S
+        while any(map(_runs, group)) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        checkpoints = self._folder / "checkpoints"
+        self.corrupted = newest_registered(checkpoints)
+        flip_bytes(checkpoints / self.corrupted / RUN_STATE)
 
-def flip_bytes_of_newest(checkpoints: Path) -> str:
-    """Flip bytes in the middle of the newest checkpoint's run state, as a failing disk would; return its name."""
-    newest = sorted(checkpoints.glob(f"step_*/{RUN_STATE}"))[-1]
-    payload = bytearray(newest.read_bytes())
+
+def _runs(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def newest_registered(checkpoints: Path) -> str:
+    """Return the name of the newest checkpoint that Ray Train knows, the one it would continue from.
+
+    The newest folder may be another: one that is still being written, or that a crash left unreported.
+    """
+    results = json.loads((checkpoints / REGISTER).read_text())["checkpoint_results"]
+    return str(results[-1]["checkpoint_dir_name"])
+
+
+def flip_bytes(file: Path) -> None:
+    """Flip bytes in the middle of a file, as a failing disk would."""
+    payload = bytearray(file.read_bytes())
     middle = len(payload) // 2
     for position in range(middle, min(middle + FLIPPED_BYTES, len(payload))):
         payload[position] ^= 0xFF
-    newest.write_bytes(payload)
-    return newest.parent.name
+    file.write_bytes(payload)

@@ -1,7 +1,8 @@
 """One line of JSON per event and rank: what the progress bar, the fault injector and the comparison of two runs read.
 
 A file per rank, written by that rank alone, line-buffered: it does not depend on Ray's log streaming and survives the
-death of its writer. A reader takes whole lines only, so it may follow a file that is still being written.
+death of its writer. A reader takes whole lines only, so it may follow a file that is still being written, and leaves
+out what a killed writer left cut off.
 """
 
 from __future__ import annotations
@@ -18,7 +19,10 @@ class EventLog:
 
     def __init__(self, folder: Path, rank: int) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self._file = (folder / f"rank{rank}.jsonl").open("a", buffering=1)
+        self._file = (folder / f"rank{rank}.jsonl").open("a+", buffering=1)
+        end = self._file.tell()
+        if end and os.pread(self._file.fileno(), 1, end - 1) != b"\n":
+            self._file.write("\n")  # ends the line that a killed writer left cut off
 
     def emit(self, event: str, **facts: Any) -> None:
         """Write one event with the wall time and the process id."""
@@ -34,7 +38,16 @@ def read_events(folder: Path, rank: int = 0) -> list[dict[str, Any]]:
         text = (folder / f"rank{rank}.jsonl").read_text()
     except FileNotFoundError:
         return []
-    return [json.loads(line) for line in text.splitlines(keepends=True) if line.endswith("}\n")]
+    *lines, _unfinished = text.split("\n")
+    return [event for line in lines if (event := _event(line)) is not None]
+
+
+def _event(line: str) -> dict[str, Any] | None:
+    try:
+        event = json.loads(line)
+    except ValueError:
+        return None
+    return event if isinstance(event, dict) else None
 
 
 def losses(events: list[dict[str, Any]]) -> dict[int, float]:

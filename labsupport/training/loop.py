@@ -32,6 +32,17 @@ if TYPE_CHECKING:
 RUN_STATE = "run.pt"  # model, optimiser and position: written by rank 0, the same for all
 
 
+@dataclass(frozen=True)
+class Saved:
+    """What a run continues from."""
+
+    run_state: dict[str, Any]
+    random_state: dict[str, Any] | None
+    """Of this rank; None where the number of workers has changed, since their streams cannot be continued then."""
+    skipped: tuple[str, ...] = ()
+    """Newer checkpoints that were refused, and why."""
+
+
 class Replica(Protocol):
     """What a training loop needs to know of the group of workers it is part of."""
 
@@ -42,11 +53,14 @@ class Replica(Protocol):
     def prepare(self, model: torch.nn.Module) -> torch.nn.Module:
         """Return the model so wrapped that backward() averages gradients over all workers."""
 
-    def saved(self) -> tuple[dict[str, Any], dict[str, Any] | None] | None:
-        """Return run state and this rank's random state of the newest usable checkpoint, or None to start fresh."""
+    def saved(self) -> Saved | None:
+        """Return what the newest usable checkpoint holds, or None to start fresh."""
 
-    def report(self, metrics: dict[str, float], write: Callable[[Path], None] | None) -> None:
-        """Hand metrics, and a checkpoint if `write` is given, to the driver. Every rank calls it equally often."""
+    def agree(self, model: torch.nn.Module) -> None:
+        """Give every worker rank 0's buffers: the running statistics of batch norm, which each takes of its share."""
+
+    def report(self, metrics: dict[str, float], write: Callable[[Path], None]) -> None:
+        """Hand metrics and a checkpoint, which `write` puts into a folder, to the driver. Every rank calls it alike."""
 
     def sum(self, values: torch.Tensor) -> torch.Tensor:
         """Return the element-wise sum of `values` over all workers."""
@@ -68,7 +82,10 @@ class Alone:
     def saved(self) -> None:
         return None
 
-    def report(self, metrics: dict[str, float], write: Callable[[Path], None] | None) -> None:
+    def agree(self, model: torch.nn.Module) -> None:
+        """There is nobody to agree with."""
+
+    def report(self, metrics: dict[str, float], write: Callable[[Path], None]) -> None:
         """Nobody listens; the events of the log are the record."""
 
     def sum(self, values: torch.Tensor) -> torch.Tensor:
@@ -119,16 +136,15 @@ def run_worker(spec: TrainSpec, replica: Replica, log: EventLog, deal: Callable[
 
     saved = replica.saved()
     if saved is not None:
-        run_state, own_random_state = saved
-        core.load_state_dict(run_state["model"])
-        optimizer.load_state_dict(run_state["optimizer"])
-        batches.load_state(run_state["position"])
-        step, accuracy = run_state["step"], run_state["accuracy"]
-        if own_random_state is not None:
-            restore_random_state(own_random_state)
+        core.load_state_dict(saved.run_state["model"])
+        optimizer.load_state_dict(saved.run_state["optimizer"])
+        batches.load_state(saved.run_state["position"])
+        step, accuracy = saved.run_state["step"], saved.run_state["accuracy"]
+        if saved.random_state is not None:
+            restore_random_state(saved.random_state)
     log.emit(
         "start", step=step, world=replica.world, last_step=last_step, steps_per_epoch=len(batches),
-        device=str(replica.device), samples=len(dataset),
+        device=str(replica.device), samples=len(dataset), skipped=saved.skipped if saved else (),
     )  # fmt: skip
 
     def write(folder: Path) -> None:
@@ -174,13 +190,14 @@ def run_worker(spec: TrainSpec, replica: Replica, log: EventLog, deal: Callable[
             )  # fmt: skip
             ends_epoch = batches.step == len(batches)
             if ends_epoch or step == last_step:
-                accuracy = evaluate(model, test_set, spec, replica)
+                replica.agree(core)  # the shares of a test set must be judged by one model, the one that is saved
+                accuracy = evaluate(core, test_set, spec, replica)
                 log.emit("epoch", step=step, epoch=batches.epoch, loss=value.hex(), accuracy=accuracy)
             if ends_epoch:
                 batches.next_epoch()
             if ends_epoch or step == last_step or step % spec.checkpoint_every == 0:
                 started = time.perf_counter()
-                replica.report({"loss": value, "step": step, "accuracy": accuracy or 0.0}, write)
+                replica.report({"loss": value, "step": step}, write)
                 log.emit("checkpoint", step=step, seconds=time.perf_counter() - started)
             if ends_epoch or step == last_step:
                 break
@@ -193,47 +210,56 @@ def run_worker(spec: TrainSpec, replica: Replica, log: EventLog, deal: Callable[
 
 
 def digest(model: torch.nn.Module) -> str:
-    """Return the sha256 of all parameters, which is equal only where every bit of them is."""
+    """Return the sha256 of all parameters and buffers, which is equal only where every bit of them is."""
     import torch
 
     result = hashlib.sha256()
-    for parameter in model.parameters():
-        result.update(parameter.detach().cpu().flatten().view(torch.uint8).numpy().tobytes())
+    for tensor in model.state_dict().values():
+        result.update(tensor.detach().cpu().flatten().view(torch.uint8).numpy().tobytes())
     return result.hexdigest()
 
 
 def evaluate(model: torch.nn.Module, dataset: Samples, spec: TrainSpec, replica: Replica) -> float:
-    """Return the share of correct predictions on a split, of images or of tokens, over all workers."""
+    """Return the share of correct predictions on a split, of images or of tokens, over all workers.
+
+    `model` is the bare one and not DDP's: the workers' shares differ in length, and its broadcasts would hang.
+    """
     import torch
 
     mine = range(replica.rank, len(dataset), replica.world)
     dtype = getattr(torch, spec.dtype)
     counts = torch.zeros(2, dtype=torch.float64, device=replica.device)  # correct, all
-    core = getattr(model, "module", model)  # not through DDP: the shares differ in length, its buffers sync would hang
-    core.eval()
+    model.eval()
     with torch.no_grad():
         for first in range(0, len(mine), spec.global_batch):
             pairs = [dataset[index] for index in mine[first : first + spec.global_batch]]
             inputs = torch.stack([pair[0] for pair in pairs]).to(replica.device)
             targets = torch.stack([torch.as_tensor(pair[1]) for pair in pairs]).to(replica.device)
-            predictions = core(inputs.to(dtype) if inputs.is_floating_point() else inputs).argmax(-1)
-            counts += torch.tensor([(predictions == targets).sum().item(), targets.numel()], dtype=torch.float64)
-    core.train()
+            predictions = model(inputs.to(dtype) if inputs.is_floating_point() else inputs).argmax(-1)
+            counts[0] += (predictions == targets).sum()
+            counts[1] += targets.numel()
+    model.train()
     correct, total = replica.sum(counts).tolist()
     return correct / total
 
 
 def train_alone(spec: TrainSpec, folder: Path, deal: Callable[..., Sequence[int]] = shard) -> TrainResult:
-    """Train in this process, on the same global batches as any distributed run of the spec; events go to `folder`."""
+    """Train in this process, on the same global batches as any distributed run of the spec; events go to `folder`.
+
+    PyTorch's threads and the global random generators are afterwards as they were.
+    """
+    import torch
+
     began = time.time()
     log = EventLog(folder / "events", rank=0)
+    threads, numbers = torch.get_num_threads(), random_state()
     try:
         outcome = run_worker(spec, Alone(), log, deal)
     finally:
         log.close()
-    events = tuple(read_events(folder / "events"))
-    first = next(event["time"] for event in events if event["event"] == "step")
+        torch.set_num_threads(threads)
+        restore_random_state(numbers)
     return TrainResult(
-        spec, folder, events, outcome.accuracy, outcome.checksum, wall_s=time.time() - began,
-        time_to_first_step_s=first - began,
+        spec, folder, tuple(read_events(folder / "events")), outcome.accuracy, outcome.checksum, began=began,
+        wall_s=time.time() - began,
     )  # fmt: skip

@@ -1,9 +1,9 @@
 """Start Ray on this machine for a lab, a test or a command, and end everything it started.
 
-What is set and why: `num_cpus` is logical and above the core count, because Ray Train's controller and a search's
-trials each claim one and a small host would wait for itself; one thread per worker; no authentication token on
-loopback; a short temporary folder, since Unix sockets allow 107 characters of path. Ray gives a node 30 s to start,
-which a loaded host can miss, so the start is tried three times.
+What is set and why: `num_cpus` is logical and above the core count, because every worker, task and trial of a lab
+claims one or more, and on a small host they would wait for one another for ever; one thread per worker; no
+authentication token on loopback; a short temporary folder, since Unix sockets allow 107 characters of path. Ray gives a
+node 30 s to start, which a loaded host can miss, so the start is tried three times.
 
 What is not covered: joining an existing cluster is `ray.init(address=...)`, which this module leaves alone when
 RAY_ADDRESS is set.
@@ -22,13 +22,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from labsupport.errors import LabsError
+
 LOOPBACK = "127.0.0.1"
 START_TRIES = 3
 LOGICAL_CPUS = 8
 OBJECT_STORE_BYTES = 200 * 2**20
 ENVIRONMENT = {
     # Ray's switch for machines that are no cluster: GCS, raylet and workers then listen on loopback instead of on every
-    # interface. It is read when ray is imported.
+    # interface. Ray reads it when it is imported; `_stay_on_loopback` does where it had been imported before.
     "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
     "RAY_AUTH_MODE": "disabled",  # the servers can be reached from this machine only
     "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.2",  # a dead worker and a checkpoint are noticed this soon; default 2
@@ -54,17 +56,26 @@ class Session:
     folder: Path | None
 
 
+_started: Session | None = None  # what this process started and has not stopped
+
+
 def start(*, dashboard: bool = False) -> Session:
-    """Start Ray (or join the cluster that RAY_ADDRESS names) and say where it can be seen; again is harmless."""
+    """Start Ray (or join the cluster that RAY_ADDRESS names) and say where it can be seen; again is harmless.
+
+    Raises:
+        LabsError: Ray does not start.
+    """
+    global _started
     _prepare_environment()
     import ray
 
     began = time.monotonic()
     if ray.is_initialized():
-        return _session(ray.get_runtime_context(), None, 0.0)
+        return _started or _session(ray.get_runtime_context(), None, 0.0)
     if os.environ.get("RAY_ADDRESS"):
         ray.init(logging_level="ERROR", log_to_driver=False)
         return _session(ray.get_runtime_context(), None, time.monotonic() - began)
+    _stay_on_loopback()
     for attempt in range(1, START_TRIES + 1):
         folder = Path(tempfile.mkdtemp(prefix="labs-ray-"))
         try:
@@ -80,14 +91,16 @@ def start(*, dashboard: bool = False) -> Session:
                 _temp_dir=str(folder),
                 runtime_env={"env_vars": WORKER_ENVIRONMENT | _import_path()},
             )
-        except Exception:
+        except Exception as error:
             ray.shutdown()
             shutil.rmtree(folder, ignore_errors=True)
             if attempt == START_TRIES:
-                raise
+                reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+                raise LabsError(f"Ray does not start, tried {START_TRIES} times: {reason}") from error
             time.sleep(2)
         else:
-            return _session(ray.get_runtime_context(), folder, time.monotonic() - began)
+            _started = _session(ray.get_runtime_context(), folder, time.monotonic() - began)
+            return _started
     raise AssertionError("unreachable: the last try returns or raises")
 
 
@@ -96,6 +109,13 @@ def _prepare_environment() -> None:
     if not os.environ.get("RAY_ADDRESS"):
         for name, value in ENVIRONMENT.items():
             os.environ.setdefault(name, value)
+
+
+def _stay_on_loopback() -> None:
+    """Let the switch for loopback hold also where ray was imported before it was set."""
+    from ray._private import ray_constants
+
+    ray_constants.ENABLE_RAY_CLUSTER = os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"].lower() in ("1", "true")
 
 
 def _import_path() -> dict[str, str]:
@@ -112,12 +132,15 @@ def _session(context: Any, folder: Path | None, seconds: float) -> Session:
 
 
 def stop(session: Session | None = None) -> None:
-    """End Ray and remove its temporary folder."""
+    """End Ray and remove the temporary folder of what was started here."""
+    global _started
     import ray
 
     ray.shutdown()
-    if session is not None and session.folder is not None:
-        shutil.rmtree(session.folder, ignore_errors=True)
+    for ended in (session, _started):
+        if ended is not None and ended.folder is not None:
+            shutil.rmtree(ended.folder, ignore_errors=True)
+    _started = None
 
 
 @contextmanager

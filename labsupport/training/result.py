@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -22,13 +23,19 @@ class TrainResult:
     events: tuple[dict[str, Any], ...]
     accuracy: float  # share of correct predictions on the test split
     checksum: str  # sha256 of all parameters
+    began: float  # seconds since the epoch; a continued run has events from before
     wall_s: float
-    time_to_first_step_s: float
 
     @property
     def losses(self) -> dict[int, float]:
         """Step -> loss, as finally counted."""
         return losses(list(self.events))
+
+    @property
+    def time_to_first_step_s(self) -> float:
+        """Seconds until the end of the first step that was done here; NaN when all had been done before."""
+        done = (event["time"] for event in self.events if event["event"] == "step" and event["time"] >= self.began)
+        return float(next(done, math.nan) - self.began)
 
     @property
     def restarts(self) -> int:

@@ -1,22 +1,27 @@
 """The folder of one training run: its spec, the events of its ranks and its checkpoints.
 
 A run that was interrupted is continued by training the same spec into the same folder; the spec is kept there, so that
-no other one does.
+no other one does, and a lock is held while it trains, so that nobody does at the same time.
 """
 
 from __future__ import annotations
 
+import fcntl
 import json
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
 from labsupport.errors import LabsError
+from labsupport.training.checkpoint import write_durably
 from labsupport.training.events import read_events
 from labsupport.training.spec import TrainSpec
 from labsupport.workspace import workspace
 
 SPEC_FILE = "spec.json"
+LOCK_FILE = "lock"
 
 
 def make(name: str) -> Path:
@@ -32,17 +37,29 @@ def make_for(spec: TrainSpec) -> Path:
     return make(f"train-{spec.model}-{spec.dataset}".replace(":", "-").replace("/", "-"))
 
 
-def claim(folder: Path, spec: TrainSpec) -> None:
-    """Note the spec of a run in its folder.
+@contextmanager
+def claimed(folder: Path, spec: TrainSpec) -> Iterator[None]:
+    """Keep a run's folder, made if need be, for one block, with its spec noted there.
 
     Raises:
-        LabsError: a run of another spec was started there.
+        LabsError: a run of another spec was started there, one is being trained there now, or it cannot be written.
     """
-    file, wanted = folder / SPEC_FILE, json.dumps(spec.as_dict(), indent=1)
-    if not file.exists():
-        file.write_text(wanted)
-    elif _read(file) != json.loads(wanted):
-        raise LabsError(f"the run in {folder} has another spec: its {SPEC_FILE} says which")
+    file = folder / SPEC_FILE
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = (folder / LOCK_FILE).open("w")
+    except OSError as error:
+        raise LabsError(f"run folder {folder}: cannot be written ({error.strerror}); name another one") from error
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # released with the process, however it ends
+        except BlockingIOError:
+            raise LabsError(f"the run in {folder} is being trained by another process: wait for it or end it") from None
+        if not file.exists():
+            write_durably(file, json.dumps(spec.as_dict(), indent=1).encode())
+        elif TrainSpec.from_dict(_read(file)) != spec:
+            raise LabsError(f"the run in {folder} has another spec: its {SPEC_FILE} says which")
+        yield
 
 
 def unfinished(folder: Path) -> TrainSpec:

@@ -4,13 +4,16 @@ Ray Train V2 starts one process per worker, joins them in a process group (gloo 
 group when a worker dies. The loop then asks for the newest checkpoint that verifies on every rank; rank 0 decides and
 the others follow. `train()` is what the command `labs train` and the labs call.
 
+A checkpoint is written where it stays and is reported from there: Ray's own upload copies files without fsync, and a
+copy is not durable because its source was.
+
 What is not covered: elastic worker counts, and storage that the workers of several machines do not share.
 """
 
 from __future__ import annotations
 
+import logging
 import signal
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -21,15 +24,23 @@ from typing import TYPE_CHECKING, Any
 from labsupport.errors import LabsError
 from labsupport.hardware import machine
 from labsupport.training import ray_session, run_folder
-from labsupport.training.checkpoint import CheckpointError, free_name, load_verified, newest_valid
+from labsupport.training.checkpoint import (
+    CheckpointError,
+    free_name,
+    load_verified,
+    make_folder_durably,
+    newest_valid,
+)
 from labsupport.training.events import EventLog, read_events
-from labsupport.training.loop import RUN_STATE, run_worker
+from labsupport.training.loop import RUN_STATE, Saved, run_worker
 from labsupport.training.result import TrainResult
 from labsupport.training.sampler import shard
 from labsupport.training.spec import TrainSpec
 
 if TYPE_CHECKING:
     import torch
+
+log = logging.getLogger(__name__)
 
 GROUP_TIMEOUT_S = 60  # how long a rank waits for the others; PyTorch's 1800 s would hang a lab
 FOLLOW_EVERY_S = 0.2
@@ -55,7 +66,7 @@ class RayReplica:
         prepared: torch.nn.Module = ray.train.torch.prepare_model(model)
         return prepared
 
-    def saved(self) -> tuple[dict[str, Any], dict[str, Any] | None] | None:
+    def saved(self) -> Saved | None:
         import ray.train
         import torch.distributed as dist
 
@@ -65,35 +76,44 @@ class RayReplica:
         reported = [item.checkpoint for item in ray.train.get_all_reported_checkpoints()]
         candidates = reported[::-1] or [latest]
         self._taken = {Path(candidate.path).name for candidate in candidates}
-        choice: list[Any] = [None, ""]
+        choice: list[Any] = [None, (), ""]  # index, skipped, why there is none
         if self.rank == 0:
             try:
-                index, skipped = newest_valid(candidates, _load_all)
-                choice = [index, "; ".join(skipped)]
+                choice[:2] = newest_valid(candidates, _load_all)
             except CheckpointError as error:
-                choice = [None, str(error)]
+                choice[2] = str(error)
         if dist.is_initialized():
             dist.broadcast_object_list(choice, src=0)
-        index, explanation = choice
+        index, skipped, problem = choice
         if index is None:
-            raise CheckpointError(explanation)
+            raise CheckpointError(problem)
         run_state, random_states = _load_all(candidates[index])
-        same_world = run_state["world"] == self.world  # another number of workers cannot continue the same streams
-        return run_state, random_states[self.rank] if same_world else None
+        same_world = run_state["world"] == self.world
+        return Saved(run_state, random_states[self.rank] if same_world else None, tuple(skipped))
 
-    def report(self, metrics: dict[str, float], write: Callable[[Path], None] | None) -> None:
+    def agree(self, model: torch.nn.Module) -> None:
+        import torch.distributed as dist
+
+        if dist.is_initialized():
+            for buffer in model.buffers():
+                dist.broadcast(buffer, src=0)
+
+    def report(self, metrics: dict[str, float], write: Callable[[Path], None]) -> None:
         import ray.train
+        from ray.train import CheckpointUploadMode
 
-        if write is None:
-            ray.train.report(metrics)
-            return
-        with tempfile.TemporaryDirectory(prefix="labs-checkpoint-") as folder:
-            write(Path(folder))
-            ray.train.report(
-                metrics,
-                checkpoint=ray.train.Checkpoint.from_directory(folder),
-                checkpoint_dir_name=free_name(int(metrics["step"]), self._taken),  # one folder for all ranks
-            )
+        # One folder for all ranks. Ray registers it once every rank has reported it; one that a crash left unreported
+        # is written over.
+        run = Path(ray.train.get_context().get_storage().experiment_fs_path)
+        folder = run / free_name(int(metrics["step"]), self._taken)
+        make_folder_durably(folder)
+        write(folder)
+        ray.train.report(
+            metrics,
+            checkpoint=ray.train.Checkpoint.from_directory(str(folder)),
+            checkpoint_dir_name=folder.name,
+            checkpoint_upload_mode=CheckpointUploadMode.NO_UPLOAD,
+        )
 
     def sum(self, values: torch.Tensor) -> torch.Tensor:
         import torch.distributed as dist
@@ -139,15 +159,21 @@ def train(
         folder: where spec, events and checkpoints go; a new one under `runs` in the workspace by default. Training
             again into the folder of an unfinished run continues it.
         deal: the rule that deals samples to ranks (labsupport.training.sampler.shard).
-        on_event: called in a background thread with each event of rank 0, soon after it happens.
+        on_event: called in a background thread with each event of rank 0, soon after it happens. What it raises is
+            logged and ends the calls, not the training.
 
     Raises:
-        LabsError: the spec does not fit this machine, names an unknown model or data set, or is not that of the folder.
+        LabsError: the spec does not fit this machine, names an unknown model or data set, or is not that of the folder;
+            Ray does not start; the training was given up.
     """
     check(spec)
     folder = (folder or run_folder.make_for(spec)).resolve()  # Ray takes a relative path for an address
-    run_folder.claim(folder, spec)
-    with ray_session.running(), _following(folder / "events", on_event), _interruptible():
+    with (
+        run_folder.claimed(folder, spec),
+        ray_session.running(),
+        _following(folder / "events", on_event),
+        _interruptible(),
+    ):
         from ray.train import CheckpointConfig, FailureConfig, RunConfig, ScalingConfig
         from ray.train.torch import TorchConfig, TorchTrainer
 
@@ -173,10 +199,7 @@ def train(
             raise LabsError(_why(folder / "events", error)) from error
         wall_s = time.time() - began
     events = tuple(read_events(folder / "events"))
-    first = next((event["time"] for event in events if event["event"] == "step"), began)
-    return TrainResult(
-        spec, folder, events, returned["accuracy"], returned["checksum"], wall_s, time_to_first_step_s=first - began
-    )
+    return TrainResult(spec, folder, events, returned["accuracy"], returned["checksum"], began, wall_s)
 
 
 def check(spec: TrainSpec) -> None:
@@ -222,8 +245,12 @@ def _following(events: Path, on_event: Callable[[dict[str, Any]], None] | None) 
         nonlocal seen
         new = read_events(events)[seen:]
         seen += len(new)
-        for event in new:
-            on_event(event)
+        try:
+            for event in new:
+                on_event(event)
+        except Exception as error:  # foreign code: a progress bar that fails must not end hours of training
+            done.set()
+            log.error("on_event raised %s: %s; it gets no more events of this run", type(error).__name__, error)
 
     def follow() -> None:
         while not done.wait(FOLLOW_EVERY_S):
@@ -234,10 +261,11 @@ def _following(events: Path, on_event: Callable[[dict[str, Any]], None] | None) 
     try:
         yield
     finally:
+        listens = not done.is_set()
         done.set()
         # A KeyboardInterrupt can leave a lock of the logging module taken; `on_event` would wait for it for ever.
         thread.join(FOLLOWER_ENDS_WITHIN_S)
-        if not thread.is_alive():
+        if listens and not thread.is_alive():
             deliver()
 
 

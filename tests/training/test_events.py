@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from labsupport.training.events import EventLog, losses, read_events, replays_that_differ
 
 
@@ -22,6 +24,15 @@ def test_events_of_a_rank_are_read_back_in_order(tmp_path):
 def test_a_line_that_is_still_being_written_is_left_for_later(tmp_path):
     (tmp_path / "rank0.jsonl").write_text('{"event": "start"}\n{"event": "st')
     assert [event["event"] for event in read_events(tmp_path)] == ["start"]
+
+
+@pytest.mark.parametrize("cut_off", ['{"event": "st', '{"event": "start"', '{"event": "error", "error": "in {x}', "{}"])
+def test_a_line_that_a_killed_writer_left_cut_off_harms_no_other(tmp_path, cut_off):
+    (tmp_path / "rank0.jsonl").write_text('{"event": "start"}\n' + cut_off)
+    log = EventLog(tmp_path, rank=0)
+    log.emit("end")
+    log.close()
+    assert [event["event"] for event in read_events(tmp_path) if event] == ["start", "end"]
 
 
 def test_a_step_repeated_after_a_restart_counts_once():

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import random
 from dataclasses import replace
 
 import pytest
+import torch
 
 from labsupport.training.checkpoint import load_verified
 from labsupport.training.events import EventLog, losses, read_events
-from labsupport.training.loop import RUN_STATE, Alone, run_worker, train_alone
+from labsupport.training.loop import RUN_STATE, Alone, Saved, run_worker, train_alone
 from labsupport.training.spec import TrainSpec
 
 SPEC = TrainSpec(
@@ -41,7 +43,7 @@ class Stored(Alone):
         if self.resume_at is None:
             return None
         folder = self.folder / str(self.resume_at)
-        return load_verified(folder / RUN_STATE), load_verified(folder / "rank0.pt")
+        return Saved(load_verified(folder / RUN_STATE), load_verified(folder / "rank0.pt"))
 
 
 def run(folder, replica, spec=SPEC) -> tuple[dict[int, float], str]:
@@ -92,6 +94,19 @@ def test_a_resume_over_the_end_of_an_epoch_is_exact(tmp_path):
         resumed, again = run(tmp_path / f"from-{step}", Stored(tmp_path / "checkpoints", resume_at=step))
         assert resumed == {later: loss for later, loss in expected.items() if later > step}
         assert again == checksum
+
+
+def test_threads_and_random_numbers_of_the_process_are_left_alone(tmp_path):
+    threads = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        before = torch.get_rng_state(), random.getstate()
+        train_alone(replace(SPEC, max_steps=1), tmp_path)
+        assert torch.get_num_threads() == 2
+        assert torch.equal(torch.get_rng_state(), before[0])
+        assert random.getstate() == before[1]
+    finally:
+        torch.set_num_threads(threads)
 
 
 def test_another_seed_is_another_run(tmp_path):

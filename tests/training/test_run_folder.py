@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -22,20 +23,51 @@ def test_a_folder_is_named_after_the_run_and_lies_in_the_workspace(isolated):
 
 
 def test_the_spec_of_an_interrupted_run_is_read_back(tmp_path):
-    run_folder.claim(tmp_path, SPEC)
-    run_folder.claim(tmp_path, SPEC)
-    assert run_folder.unfinished(tmp_path) == SPEC
+    for _ in ("started", "continued"):
+        with run_folder.claimed(tmp_path / "new" / "run", SPEC):
+            pass
+    assert run_folder.unfinished(tmp_path / "new" / "run") == SPEC
+
+
+def test_a_folder_is_trained_into_by_one_run_at_a_time(tmp_path):
+    with (
+        run_folder.claimed(tmp_path, SPEC),
+        pytest.raises(LabsError, match="is being trained by another process"),
+        run_folder.claimed(tmp_path, SPEC),
+    ):
+        pass
+    with run_folder.claimed(tmp_path, SPEC):
+        pass
+
+
+def test_a_spec_of_before_a_new_field_is_still_the_same_run(tmp_path):
+    older = SPEC.as_dict()
+    del older["augment"]
+    (tmp_path / run_folder.SPEC_FILE).write_text(json.dumps(older))
+    with run_folder.claimed(tmp_path, SPEC):
+        assert run_folder.unfinished(tmp_path) == SPEC
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path):
+    (tmp_path / "file").touch()
+    with (
+        pytest.raises(LabsError, match=rf"run folder {tmp_path}/file/run: cannot be written"),
+        run_folder.claimed(tmp_path / "file" / "run", SPEC),
+    ):
+        pass
 
 
 def test_another_spec_is_refused_and_the_first_one_kept(tmp_path):
-    run_folder.claim(tmp_path, SPEC)
-    with pytest.raises(LabsError, match="another spec"):
-        run_folder.claim(tmp_path, replace(SPEC, seed=1))
+    with run_folder.claimed(tmp_path, SPEC):
+        pass
+    with pytest.raises(LabsError, match="another spec"), run_folder.claimed(tmp_path, replace(SPEC, seed=1)):
+        pass
     assert run_folder.unfinished(tmp_path) == SPEC
 
 
 def test_a_run_that_has_ended_is_not_continued(tmp_path):
-    run_folder.claim(tmp_path, SPEC)
+    with run_folder.claimed(tmp_path, SPEC):
+        pass
     log = EventLog(tmp_path / "events", rank=0)
     log.emit("end", step=1)
     log.close()
