@@ -25,9 +25,10 @@ def blast_radius(answer: Any) -> Check:
     def says(process: str, letter: str) -> Callable[[Any], bool]:
         return lambda given: str(given[process]).strip().upper() == letter
 
+    keys = ", ".join(_RIGHT)
     return check("1.1", answer, [
         Criterion("directory", "the process that keeps the directory of actors and nodes is named",
-                  says("gcs_server", "A"), hint="which process did the driver connect to first?"),
+                  says("gcs_server", "A"), hint=f"the keys are {keys}; which one did the driver connect to first?"),
         Criterion("node", "the process that takes a node's objects with it is named",
                   says("raylet", "B"), hint="the object store is not a process of its own: look at raylet's arguments"),
         Criterion("worker", "the cheapest death is named",

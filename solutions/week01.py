@@ -32,9 +32,7 @@ gpus_per_worker = 0
 
 # %%
 import os
-import tempfile
 import time
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -44,7 +42,7 @@ from labsupport import (
     BarFigure, Line, LineFigure, ReceiptTable, Status, TrainingProgress, WordTable, machine, profile, record, scoreboard,
     told,
 )
-from labsupport.training import collectives, drill, ray_anatomy, ray_session, sampler, trainer
+from labsupport.training import collectives, drill, ray_anatomy, ray_session, run_folder, sampler, trainer
 from labsupport.training.crash_schedules import Recovery, failing_seeds
 from labsupport.training.loop import train_alone
 from labsupport.training.receipts import record_drill, record_run, record_schedules
@@ -119,7 +117,8 @@ for reader in readers:
 # %% [markdown]
 # ### Exercise 1.1 · What does each death cost? (10 minutes)
 #
-# Give each process the letter of what is lost when it alone is killed and nothing else is configured.
+# Give each process the letter of what is lost when it alone is killed and nothing else is configured: a dict with the
+# keys `gcs_server`, `raylet`, `worker`, `driver` and `dashboard`.
 #
 # * **A** the directory of nodes, actors and placement groups: nothing new can be placed anywhere
 # * **B** everything on one node: its tasks, its actors, and the objects in its shared memory
@@ -197,8 +196,9 @@ spec = TrainSpec(
     checkpoint_every=5,
 )
 deal = shard if sampler_verdict.status is Status.PASSED else sampler.shard
-print("samples dealt by:", "your sampler" if deal is shard else "the course's sampler")
-alone = train_alone(spec, Path(tempfile.mkdtemp(prefix="labs-alone-")), deal)
+dealt_by = "your sampler" if deal is shard else "the course's sampler"
+print("samples dealt by:", dealt_by)
+alone = train_alone(spec, run_folder.make("alone"), deal)
 print(f"one process: {len(alone.losses)} steps, loss {alone.losses[1]:.3f} -> {alone.losses[len(alone.losses)]:.3f}")
 
 # %% [markdown]
@@ -267,8 +267,7 @@ resnet = TrainSpec(
     model="resnet18", dataset="digits", norm="group", width=8, num_workers=1, max_steps=40, base_lr=0.05, seed=seed
 )
 single, double = (
-    train_alone(replace(resnet, dtype=dtype), Path(tempfile.mkdtemp(prefix="labs-alone-")))
-    for dtype in ("float32", "float64")
+    train_alone(replace(resnet, dtype=dtype), run_folder.make(f"alone-{dtype}")) for dtype in ("float32", "float64")
 )
 LineFigure(
     title="How far apart are two runs of the same training?",
@@ -430,14 +429,14 @@ week01.averaging(average_gradients)
 # ## 7 · A bigger batch needs another learning rate
 #
 # Friday's team kept the batch per GPU, so the global batch doubled and each epoch had half the steps. With the old
-# learning rate the model moves half as far per epoch. The linear scaling rule multiplies the rate by the growth of the
-# batch and warms up to it, because the first steps at the full rate can diverge (Goyal et al. 2017).
+# learning rate an epoch moves the model about half as far. The linear scaling rule multiplies the rate by the growth of
+# the batch and warms up to it, because the first steps at the full rate can diverge (Goyal et al. 2017).
 #
 # **Predict before you run**: a batch of 16 is trained for a few epochs, then four times that batch for as many epochs
-# at the same rate. What share of the small batch's progress (the fall of the loss) does the big batch make?
+# at the same rate. In the last epoch, how many times the small batch's loss is the big batch's?
 
 # %%
-guess_progress = 0.5  # SOLUTION
+guess_ratio = 4.0  # SOLUTION
 
 # %%
 common = dict(
@@ -449,7 +448,7 @@ runs = {
     "batch 64, rate unchanged": TrainSpec(**common, global_batch=64, base_batch=64),
     "batch 64, rate x 4": TrainSpec(**common, global_batch=64, base_batch=16),
 }
-trained = {name: train_alone(run, Path(tempfile.mkdtemp(prefix="labs-rate-"))) for name, run in runs.items()}
+trained = {name: train_alone(run, run_folder.make("rate")) for name, run in runs.items()}
 per_epoch = {}
 for name, run in trained.items():
     per_epoch[name] = np.array_split(list(run.losses.values()), run.spec.epochs)
@@ -465,12 +464,16 @@ LineFigure(
 )
 
 # %%
-fall = {name: losses[0][0] - losses[-1].mean() for name, losses in per_epoch.items()}
+last = {name: losses[-1].mean() for name, losses in per_epoch.items()}
 for name in ("batch 64, rate unchanged", "batch 64, rate x 4"):
-    print(f"{name}: {fall[name] / fall['batch 16']:.2f} of the progress of batch 16")
-print("your guess for the unchanged rate:", told(guess_progress))
+    print(f"{name}: {last[name] / last['batch 16']:.1f} times the loss of batch 16 in the last epoch")
+print("your guess for the unchanged rate:", told(guess_ratio))
 
 # %% [markdown]
+# A quarter of the steps at the same rate is a quarter of the way, and on the curve it is the loss of epochs ago. How
+# many times as high that is depends on how steeply the loss still falls; the share of the *whole* fall would hide it,
+# since every curve loses most of its height in the first epoch.
+#
 # The rule is a first-order argument: k small steps in nearly the same direction are one step k times as long. It stops
 # being true when the gradient turns within those k steps, early in training (hence the warm-up), and beyond a batch
 # size that depends on the problem (the critical batch size), where more samples per step buy nothing.
@@ -521,7 +524,7 @@ guess_recovery_s = 15.0  # SOLUTION
 result = drill.resume_drill(
     spec, rank=1, kill_at_step=13, deal=deal, undisturbed=distributed, on_event=TrainingProgress("drill")
 )
-ReceiptTable(record_drill(result), caption="the drill")
+ReceiptTable(record_drill(result), caption=f"the drill, samples dealt by {dealt_by}")
 
 # %%
 done = [event for event in result.interrupted.events if event["event"] == "step"]
@@ -586,7 +589,7 @@ without = {
     "a new name for a repeated step": Recovery(deal=deal, name=lambda step, taken: f"step_{step:07d}"),
 }
 failing = {part: failing_seeds(range(schedules), recovery) for part, recovery in without.items()}
-ReceiptTable([record_schedules(failing["nothing"], schedules)], caption="your sampler, nothing taken away")
+ReceiptTable([record_schedules(failing["nothing"], schedules)], caption=f"{dealt_by}, nothing taken away")
 
 # %%
 BarFigure(

@@ -20,7 +20,7 @@ class Move(Protocol):
 
 @contextmanager
 def cell_bar(title: str, *, transient: bool = False) -> Iterator[Move]:
-    """Show a bar and yield what moves it.
+    """Yield what shows a bar and moves it; it stays where it was last, so that a run that ended early shows where.
 
     Args:
         transient: remove the bar at the end.
@@ -37,13 +37,16 @@ def cell_bar(title: str, *, transient: bool = False) -> Iterator[Move]:
         TimeElapsedColumn(table_column=Column(no_wrap=True, min_width=7)),
         TextColumn("{task.fields[cell]}", table_column=Column(no_wrap=True, overflow="ellipsis"), markup=False),
     ]
-    with Bar(*columns, transient=transient) as bar:
-        task = bar.add_task(title, total=None, cell="starting a kernel")
+    bar = Bar(*columns, transient=transient)
+    task = bar.add_task(title, total=None, cell="")
 
-        def move(now: Progress, notebook: str = title, /) -> None:
-            text = now.first_line.strip("#*` ")[:SHOWN_CHARS]
-            bar.update(task, description=notebook, total=now.total, completed=now.done, cell=text)
+    def move(now: Progress, notebook: str = title, /) -> None:
+        bar.start()  # no earlier: a week that does not exist is refused without a bar
+        text = now.first_line.strip("#*` ")[:SHOWN_CHARS]
+        bar.update(task, description=notebook, total=now.total, completed=now.done, cell=text)
 
+    try:
         yield move
-        if bar.tasks[task].total is not None:
-            bar.update(task, completed=bar.tasks[task].total, cell="")
+    finally:
+        if bar.live.is_started:
+            bar.stop()

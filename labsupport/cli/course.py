@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from labsupport.course.execution import Progress
+    from labsupport.course.grade import Grade
+    from labsupport.course.runner import RunResult
 
 Week = Annotated[int, typer.Argument(help="number of the week, 0 to 14", metavar="WEEK")]
 Profile = Annotated[str | None, typer.Option(help="sizes: smoke (seconds), cpu, gpu; by default what fits here")]
@@ -89,12 +91,13 @@ def run(
     from labsupport.course.verdict import Status
     from labsupport.workspace import workspace
 
+    parameters = _parameters(settings or [])
     chosen = notebook or (None if solution else existing_learner_notebook(week))
-    folder = out or workspace("runs", f"{datetime.now():%Y%m%d-%H%M%S}-week{week:02d}-{uuid.uuid4().hex[:4]}")
+    folder = out or workspace("runs") / f"{datetime.now():%Y%m%d-%H%M%S}-week{week:02d}-{uuid.uuid4().hex[:4]}"
     with _cells(f"week {week}", quiet=as_json) as on_cell:
         result = run_week(
             week, root=course_root(), out=folder, flavour="solution" if solution else "lab", notebook=chosen,
-            parameters=_parameters(settings or []), profile=profile, on_cell=on_cell,
+            parameters=parameters, profile=profile, on_cell=on_cell,
         )  # fmt: skip
     report = write_report(result, folder / f"week{week:02d}.html")
     if as_json:
@@ -192,7 +195,12 @@ def _parameters(settings: list[str]) -> dict[str, Any]:
         name, equals, value = setting.partition("=")
         if not equals or not name.isidentifier():
             raise LabsError(f"--set {setting!r}: write name=value, such as --set num_workers=2")
-        parameters[name] = yaml.safe_load(value)
+        try:
+            parameters[name] = yaml.safe_load(value)
+        except (yaml.YAMLError, ValueError) as error:  # ValueError: a date such as 2026-13-45
+            raise LabsError(
+                f"--set {setting!r}: {value!r} is no value; write a number, true, false or a word, or quote it"
+            ) from error
     return parameters
 
 
@@ -208,16 +216,18 @@ def _cells(title: str, quiet: bool) -> Iterator[Callable[[Progress], None] | Non
         yield move
 
 
-def _show_run(result: Any, report: Path) -> None:
+def _show_run(result: RunResult, report: Path) -> None:
     from rich.console import Console
     from rich.markup import escape
 
-    from labsupport.course.scoreboard import render_record
+    from labsupport.course.scoreboard import render_failed, render_record
 
     console = Console()
     for check in result.verdicts:
         if check.failed_codes:
-            console.print(repr(check), markup=False, highlight=False)
+            console.print(render_failed(check.summary, check.outcomes))
+        elif not result.scoreboard:
+            console.print(check.summary, markup=False, highlight=False)
     if result.scoreboard:
         console.print(render_record(result.scoreboard))
     if result.failure:
@@ -228,21 +238,28 @@ def _show_run(result: Any, report: Path) -> None:
     console.print(f"report: {report}", soft_wrap=True)
 
 
-def _show_grade(graded: Any, target: Path) -> None:
+def _show_grade(graded: Grade, target: Path) -> None:
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
+    from rich.text import Text
 
-    console = Console()
-    table = Table(title=f"week {graded.week}, {graded.hidden_seeds} unseen seeds from root {graded.seed_root}")
-    for column in ("exercise", "verdict", "failed criteria"):
-        table.add_column(column)
+    from labsupport.course.scoreboard import STYLES, render_failed
+    from labsupport.course.verdict import Status
+
+    console = Console(highlight=False)
+    root = f" from root {graded.seed_root}" if graded.hidden_seeds else ""
+    table = Table(show_header=False)
     for exercise in graded.exercises:
-        failed = ", ".join(outcome["code"] for outcome in exercise.outcomes if not outcome["ok"])
-        table.add_row(exercise.id, exercise.status, failed)
+        what = f"exercise {exercise.name}\n{exercise.note}".rstrip()
+        table.add_row(Text(exercise.status, STYLES.get(exercise.status, "")), Text(what))
+    console.print(Text(f"Week {graded.week}, {graded.hidden_seeds} unseen seeds{root}", "bold"))
     console.print(table)
+    for exercise in graded.exercises:
+        if exercise.status == Status.FAILED:
+            console.print(render_failed(f"Exercise {exercise.name}", exercise.outcomes))
     for cell in graded.tampered:
-        console.print(f"check of exercise {cell.exercise}: {cell.what}; the original was used", highlight=False)
+        console.print(f"check of exercise {cell.exercise}: {cell.what}; the original was used")
     if graded.failure:
-        console.print(f"[bold red]stopped[/]: {escape(str(graded.failure))}", highlight=False)
+        console.print(f"[bold red]error[/]: {escape(str(graded.failure))}")
     console.print(f"{'passed' if graded.passed else 'not passed'}; grade: {target}", soft_wrap=True)

@@ -14,6 +14,7 @@ import functools
 import logging
 import math
 import os
+import re
 import resource
 import tempfile
 import time
@@ -37,12 +38,17 @@ if TYPE_CHECKING:
 
 CELL_TIMEOUT_S = 600.0  # a lab's longest cell takes minutes on two cores; an endless loop must not take the night
 START_TIMEOUT_S = 60  # a kernel starts in 2 s on an idle core
+STREAM_CHARS = 50_000  # of what a cell prints, some 600 lines, are kept; a report of megabytes is read by nobody
 KERNEL = "python3"
+CELL_NUMBER = re.compile(r"\(\d+\.py, line (\d+)\)")  # how IPython ends the message of a syntax error
 
 
 @dataclass(frozen=True)
 class Progress:
-    """What `on_cell` is told before each cell: how many of `total` are done, and the first line of the next."""
+    """What `on_cell` is told: how many of `total` cells are done, and the first line of the next.
+
+    It is told before the kernel starts, before each cell, and, unless the run ended early, when all are done.
+    """
 
     done: int
     total: int
@@ -61,7 +67,7 @@ class CellTime:
 
 @dataclass(frozen=True)
 class CellFailure:
-    """The cell that ended a run, or the first that raised, and what it raised."""
+    """The cell that ended a run early, or the first that raised, and what it raised."""
 
     position: int
     id: str
@@ -130,8 +136,9 @@ def execute(
     from papermill.exceptions import PapermillExecutionError
     from papermill.execute import remove_error_markers
 
-    _assert_known(notebook, parameters or {})
+    assert_known(notebook, parameters or {})
     run = _Run(notebook, cell_timeout_s, on_cell, stop_on_error)
+    run.on_cell(Progress(0, len(notebook.cells), "starting a kernel"))
     cpu_before_s = _children_cpu_s()
     started_s = time.monotonic()
     with (
@@ -154,6 +161,7 @@ def execute(
         )
     executed = remove_error_markers(run.notebook)
     _drop_papermill_metadata(executed)
+    _cut_floods(executed)
     cpu_s = _children_cpu_s() - cpu_before_s
     return Execution(executed, run.failure, tuple(run.cells), time.monotonic() - started_s, cpu_s)
 
@@ -162,6 +170,11 @@ def first_line(source: str) -> str:
     """Return the first line of a cell that says something, to name the cell by."""
     lines = [line.strip() for line in source.splitlines() if line.strip()]
     return next((line for line in lines if not line.startswith("%")), "empty cell")[:60]
+
+
+def one_line(message: str) -> str:
+    """Return an error's message on one line, shortened, without colours and IPython's names of cells."""
+    return CELL_NUMBER.sub(r"(line \1)", " ".join(ANSI.sub("", message).split())[:MESSAGE_CHARS])
 
 
 def parameter_names(notebook: nbformat.NotebookNode) -> tuple[str, ...]:
@@ -181,7 +194,12 @@ def parameter_names(notebook: nbformat.NotebookNode) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _assert_known(notebook: nbformat.NotebookNode, parameters: Mapping[str, Any]) -> None:
+def assert_known(notebook: nbformat.NotebookNode, parameters: Mapping[str, Any]) -> None:
+    """Check that the notebook has these parameters.
+
+    Raises:
+        LabsError: it does not have one of them.
+    """
     known = parameter_names(notebook)
     for name in parameters:
         if name not in known:
@@ -203,6 +221,22 @@ def _drop_papermill_metadata(notebook: nbformat.NotebookNode) -> None:
             del node.metadata["tags"]  # papermill gives every cell some
         if "injected-parameters" in node.metadata.get("tags", []):
             node.id = "injected"  # papermill draws one at random
+
+
+def _cut_floods(notebook: nbformat.NotebookNode) -> None:
+    """Keep the beginning of what each cell printed, and say how much more it was."""
+    import nbformat
+
+    for cell in notebook.cells:
+        room, lines, chars = STREAM_CHARS, 0, 0
+        for output in [output for output in cell.get("outputs", []) if output.output_type == "stream"]:
+            output.text, cut = output.text[:room], output.text[room:]
+            room -= len(output.text)
+            lines, chars = lines + cut.count("\n"), chars + len(cut)
+        if chars:
+            cell.outputs = [output for output in cell.outputs if output.get("text") != ""]
+            more = f"\n... cut here: {lines:,} more lines, {chars:,} characters\n"
+            cell.outputs.append(nbformat.v4.new_output("stream", name="stdout", text=more))
 
 
 class _Run:
@@ -229,11 +263,20 @@ class _Run:
         if cell.cell_type == "code":
             self.cells.append(CellTime(position, cell.get("id", ""), first_line(cell.source), wall_s))
 
-    def failed(self, position: int, cell: nbformat.NotebookNode, error: str, message: str) -> None:
-        message = " ".join(ANSI.sub("", message).split())[:MESSAGE_CHARS]
-        self.failure = self.failure or CellFailure(
-            position, cell.get("id", ""), first_line(cell.source), error, message
-        )
+    def raised(self, position: int, cell: nbformat.NotebookNode, error: str, message: str) -> None:
+        self.failure = self.failure or _failure(position, cell, error, message)
+
+    def ended_by(self, position: int, cell: nbformat.NotebookNode, error: str, message: str) -> None:
+        # Counts for more than a cell that raised before: no later exercise can have a verdict.
+        self.failure = _failure(position, cell, error, message)
+
+    def completed(self) -> None:
+        total = len(self.notebook.cells)
+        self.on_cell(Progress(total, total, ""))
+
+
+def _failure(position: int, cell: nbformat.NotebookNode, error: str, message: str) -> CellFailure:
+    return CellFailure(position, cell.get("id", ""), first_line(cell.source), error, one_line(message))
 
 
 @contextmanager
@@ -275,6 +318,8 @@ def _client_class() -> type:
                 log=_silent_log(),
             )
             self.labs_run = run
+            self.exit_asked = False
+            self.on_cell_executed = self._look_for_exit
 
         def create_kernel_manager(self) -> Any:
             manager = super().create_kernel_manager()
@@ -304,6 +349,11 @@ def _client_class() -> type:
                 said = _last_line(log) or str(error)
                 raise LabsError(f"the notebook's kernel does not start ({said}); run `labs doctor`") from error
 
+        def _look_for_exit(self, execute_reply: Mapping[str, Any], **_: Any) -> None:
+            # The kernel of a cell that calls `exit()` answers, and is gone by the next cell.
+            payload = execute_reply["content"].get("payload", [])
+            self.exit_asked = any(part.get("source") == "ask_exit" and not part.get("keepkernel") for part in payload)
+
         def _run_cells(self, log: IO[bytes]) -> None:
             for position, cell in enumerate(self.nb.cells, start=1):
                 self.labs_run.begins(position, cell)
@@ -311,19 +361,24 @@ def _client_class() -> type:
                 try:
                     self.execute_cell(cell, position - 1)
                 except CellExecutionError as error:
-                    self.labs_run.failed(position, cell, error.ename, error.evalue)
+                    self.labs_run.raised(position, cell, error.ename, error.evalue)
                     if self.labs_run.stop_on_error:
                         return
                 except CellTimeoutError as error:
                     limit_s = self.labs_run.cell_timeout_s
-                    self.labs_run.failed(position, cell, "Timeout", f"not done after {limit_s:g} s, stopped")
+                    self.labs_run.ended_by(position, cell, "Timeout", f"not done after {limit_s:g} s, stopped")
                     raise _RunEndedError from error
                 except DeadKernelError as error:
                     message = f"the kernel died while this cell ran; {_last_line(log)}".rstrip("; ")
-                    self.labs_run.failed(position, cell, "DeadKernel", message)
+                    self.labs_run.ended_by(position, cell, "DeadKernel", message)
                     raise _RunEndedError from error
                 finally:
                     self.labs_run.ended(position, cell, time.monotonic() - started_s)
+                if self.exit_asked:
+                    message = "this cell ended the kernel with exit(); the cells after it were not run"
+                    self.labs_run.ended_by(position, cell, "SystemExit", message)
+                    raise _RunEndedError
+            self.labs_run.completed()
 
     return Client
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 import secrets
 import tempfile
 from collections.abc import Callable, Iterator
@@ -28,28 +29,37 @@ from labsupport.course.execution import (
     Progress,
     execute,
     kernel_environment,
+    one_line,
 )
 from labsupport.course.notebook_file import read_notebook, verdicts, write_whole
-from labsupport.course.runner import chosen_profile, week_file
+from labsupport.course.runner import chosen_profile, no_such_week, week_file
 from labsupport.course.scoreboard import NOT_RUN, Judged, judge_week
 from labsupport.course.source import build
-from labsupport.course.verdict import Check, Status
+from labsupport.course.verdict import Outcome, Status
 from labsupport.errors import LabsError
 
 if TYPE_CHECKING:
     import nbformat
 
 SEED_BITS = 64
-HIDDEN_SEEDS_MAX = 10_000  # an exercise takes milliseconds per seed, and its check has a time limit
+HIDDEN_SEEDS_MAX = 10_000  # the limit of a check grows with its seeds, and must end before that of its cell
+TITLE = re.compile(r"^#+ Exercise (\d+\.\d+) · (.+?)(?: \(\d+ minutes\))?$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
 class ExerciseGrade:
-    """One exercise: the status of its check, or `not run` where the check cell showed no verdict."""
+    """One exercise: the status of its check, or `not run` where the check cell showed no verdict, and then why."""
 
     id: str
+    title: str
     status: str
-    outcomes: tuple[dict[str, Any], ...] = ()
+    outcomes: tuple[Outcome, ...] = ()
+    note: str = ""
+
+    @property
+    def name(self) -> str:
+        """The exercise by number and title."""
+        return f"{self.id} · {self.title}" if self.title else self.id
 
 
 @dataclass(frozen=True)
@@ -149,10 +159,13 @@ def grade_week(
             stop_on_error=False,
         )
         criteria, _ = judge_week(week, Ledger(workspace / FILE_NAME))
-    shown = dict(verdicts(done.notebook))
+    titles = exercise_titles(original)
     return Grade(
         week=week,
-        exercises=tuple(_graded(exercise, shown.get(cell.id)) for exercise, cell in check_cells(original)),
+        exercises=tuple(
+            _graded(exercise, titles.get(exercise, ""), cell.id, done.notebook)
+            for exercise, cell in check_cells(original)
+        ),
         criteria=criteria,
         hidden_seeds=hidden_seeds,
         seed_root=seed_root,
@@ -181,6 +194,12 @@ def check_cells(notebook: nbformat.NotebookNode) -> Iterator[tuple[str, nbformat
         exercise = cell.metadata.get("exercise", exercise)
         if "check" in cell.metadata.get("tags", []):
             yield exercise, cell
+
+
+def exercise_titles(notebook: nbformat.NotebookNode) -> dict[str, str]:
+    """Return the title of each exercise, from its heading."""
+    prose = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+    return dict(TITLE.findall(prose))
 
 
 def with_original_checks(
@@ -235,10 +254,21 @@ def _behind(cells: list[nbformat.NotebookNode], exercise: str, original: nbforma
     return places[-1] if places else max(len(cells) - 1, 0)
 
 
-def _graded(exercise: str, check: Check | None) -> ExerciseGrade:
+def _graded(exercise: str, title: str, check_id: str, executed: nbformat.NotebookNode) -> ExerciseGrade:
+    check = dict(verdicts(executed)).get(check_id)
     if check is None or check.exercise != exercise:
-        return ExerciseGrade(exercise, NOT_RUN)
-    return ExerciseGrade(exercise, check.status.value, tuple(check.record["outcomes"]))
+        return ExerciseGrade(exercise, title, NOT_RUN, note=_why_not_run(exercise, check_id, executed))
+    return ExerciseGrade(exercise, title, check.status.value, check.outcomes)
+
+
+def _why_not_run(exercise: str, check_id: str, executed: nbformat.NotebookNode) -> str:
+    """Return the first error of the exercise's cells and its check, or ""."""
+    for cell in executed.cells:
+        if cell.metadata.get("exercise") == exercise or cell.id == check_id:
+            for output in cell.get("outputs", []):
+                if output.output_type == "error":
+                    return f"{output.ename}: {one_line(output.evalue)}"
+    return ""
 
 
 def _seed_root(hidden_seeds: int, seed_root: int | None) -> int | None:
@@ -256,6 +286,5 @@ def _seed_root(hidden_seeds: int, seed_root: int | None) -> int | None:
 def _source(clone: Path, week: int) -> Path:
     source = clone / "solutions" / f"{week_name(week)}.py"
     if not source.is_file():
-        there = sorted(int(path.stem[4:]) for path in source.parent.glob("week[0-9][0-9].py"))
-        raise LabsError(f"week {week}: no source {source}; weeks here: {', '.join(map(str, there)) or 'none'}")
+        raise no_such_week(week, source.parent.glob("week[0-9][0-9].py"))
     return source

@@ -4,9 +4,13 @@ A check never raises on an answer: whatever the learner's code does (raise, exit
 becomes a failed criterion with a note. The verdict is displayed by the check cell and stored in the notebook, which is
 thereby its own grade sheet: `labs run`, `labs grade` and the tests read it back from there.
 
+A function or class of `labsupport` is refused as an answer: a lab imports the reference next to the exercise, and
+handing it in would pass.
+
 What is not covered: an exercise cell that was never run (its name is undefined, so the check cell raises before `check`
-is called); code that ends or crashes the process; what `time_limit` says it cannot stop. An answer is called as it is:
-when a criterion hands one list to two calls and the answer changes it, the criterion's author has to prevent that.
+is called); code that crashes the process or ends it with `os._exit`; what `time_limit` says it cannot stop; a function
+or subclass of the learner's own that calls the package's. An answer is called as it is: when a criterion hands one list
+to two calls and the answer changes it, the criterion's author has to prevent that.
 """
 
 from __future__ import annotations
@@ -16,24 +20,38 @@ import io
 import os
 import re
 import signal
+import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import replace
 from functools import partial
+from types import FunctionType, MethodType
+from typing import Any, TypeVar, cast
 
 from labsupport.course.learner_error import describe, is_stub, learner_line
+from labsupport.course.scrub import ANSI
 from labsupport.course.time_limit import TimeLimitReached, call_within
 from labsupport.course.verdict import MIME, Check, Criterion, Outcome, Status, Wrong
 from labsupport.errors import LabsError
 
-__all__ = ["MIME", "Check", "Criterion", "Outcome", "Status", "Wrong", "check", "latest", "seeds"]
+__all__ = ["MIME", "Check", "Criterion", "Outcome", "Status", "Wrong", "check", "latest", "seeds", "yours_or"]
+
+Answer = TypeVar("Answer")
+
+PACKAGE = __name__.partition(".")[0]
 
 TIME_LIMIT = "time-limit"  # the reason code of an answer that was stopped
+REFERENCE = "reference"  # the reason code of an answer that is the package's own code
+RESERVED = {TIME_LIMIT: "an answer that was stopped", REFERENCE: "an answer that is the package's own code"}
+
 LIMIT_S = 10.0  # for all criteria of a check together: a learner waits for it after every run of the cell
-PRINTED_LINES = 20
-PRINTED_CHARS = 4000
+LIMIT_SEEDS = 200  # the limit is for up to so many seeds, ten times what a learner's run uses; it grows with more
+
+PRINTED_LINES = 5
+PRINTED_CHARS = 100  # of a line, which stands indented under its criterion
+KEPT_CHARS = 4000  # of all lines: a line may be megabytes long
 
 HIDDEN_SEEDS = "LABS_HIDDEN_SEEDS"  # "root:count", set by `labs grade --hidden-seeds`
 PROGRESS = "LABS_PROGRESS"  # "1" where verdicts count towards the learner's progress
@@ -43,6 +61,7 @@ SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
 
 _latest: dict[str, Check] = {}  # the last verdict on each exercise in this kernel
+_passed: dict[str, object] = {}  # the answers to those that passed
 
 
 def latest() -> Mapping[str, Check]:
@@ -50,20 +69,34 @@ def latest() -> Mapping[str, Check]:
     return dict(_latest)
 
 
+def yours_or(exercise: str, reference: Answer) -> Answer:
+    """Return the learner's answer if its last check in this kernel passed, else the course's, so that a lab goes on.
+
+    The answer is not looked up by its name: an exercise cell that does not run leaves none.
+    """
+    return cast(Answer, _passed.get(exercise, reference))
+
+
 def check(exercise: str, answer: object, criteria: Sequence[Criterion], *, limit_s: float = LIMIT_S) -> Check:
     """Grade `answer` (a value, or a function or class that the criteria call) without ever raising on it.
 
-    `limit_s` is wall-clock seconds for all criteria together. An answer that is or holds `...`, and one that raises the
-    NotImplementedError of its stub, is not attempted.
+    `limit_s` is wall-clock seconds for all criteria together, on up to `LIMIT_SEEDS` seeds; more hidden seeds get more
+    in proportion. An answer that is or holds `...`, and one that raises the NotImplementedError of its stub, is not
+    attempted. One that is or holds a function or class of labsupport fails.
 
     Raises:
         AssertionError: the check itself is malformed.
         KeyboardInterrupt: somebody pressed Ctrl-C or the notebook's stop button.
+        LabsError: LABS_HIDDEN_SEEDS is not `root:count`.
     """
     _assert_well_formed(exercise, criteria)
-    verdict = _grade(exercise, answer, criteria, limit_s)
+    verdict = _grade(exercise, answer, criteria, limit_s * max(1.0, len(seeds()) / LIMIT_SEEDS))
     verdict = replace(verdict, note=_record_progress(verdict))
     _latest[exercise] = verdict
+    if verdict.status is Status.PASSED:
+        _passed[exercise] = answer
+    else:
+        _passed.pop(exercise, None)
     return verdict
 
 
@@ -98,8 +131,8 @@ def _assert_well_formed(exercise: str, criteria: Sequence[Criterion]) -> None:
         problem = "has no criteria: nothing could fail"
     elif len(set(codes)) < len(codes):
         problem = f"uses a reason code twice: {sorted({code for code in codes if codes.count(code) > 1})}"
-    elif TIME_LIMIT in codes:
-        problem = f"uses the reason code {TIME_LIMIT!r}, which is reserved for an answer that was stopped"
+    elif reserved := sorted(RESERVED.keys() & set(codes)):
+        problem = f"uses the reason code {reserved[0]!r}, which is reserved for {RESERVED[reserved[0]]}"
     elif bad := [code for code in codes if not SLUG.fullmatch(code)]:
         problem = f"uses the reason codes {bad}: write lower-case words joined by '-'"
     if problem:
@@ -109,12 +142,16 @@ def _assert_well_formed(exercise: str, criteria: Sequence[Criterion]) -> None:
 def _grade(exercise: str, answer: object, criteria: Sequence[Criterion], limit_s: float) -> Check:
     if _has_gap(answer):
         return Check(exercise, Status.NOT_ATTEMPTED)
+    if name := _package_code(answer):
+        note = f"{name} is the package's own code; the exercise asks for yours"
+        return Check(exercise, Status.FAILED, (Outcome(REFERENCE, "the answer is code of your own", False, note),))
     outcomes: list[Outcome] = []
+    printed = _FirstLines()
     deadline_s = time.monotonic() + limit_s
     for number, criterion in enumerate(criteria, start=1):
-        printed = _FirstLines()
+        printed.begin()
         try:
-            with _ctrl_c_noticed(), redirect_stdout(printed), redirect_stderr(printed):
+            with _ctrl_c_noticed(), _exit_raises(), redirect_stdout(printed), redirect_stderr(printed):
                 left_s = max(deadline_s - time.monotonic(), 1e-3)
                 ok = call_within(left_s, partial(_holds, criterion, answer))
             note = "" if ok else _note(criterion.hint, printed)
@@ -130,7 +167,7 @@ def _grade(exercise: str, answer: object, criteria: Sequence[Criterion], limit_s
             if is_stub(error, answer):
                 return Check(exercise, Status.NOT_ATTEMPTED)
             line = learner_line(error, answer)
-            what = describe(error) if line else f"the answer could not be examined: {describe(error)}"
+            what = _what(error, answer, line)
             ok, note = False, _note(what, printed, line, f"hint: {criterion.hint}" if criterion.hint else "")
         outcomes.append(Outcome(criterion.code, criterion.text, ok, note))
     passed = all(outcome.ok for outcome in outcomes)
@@ -148,30 +185,104 @@ def _has_gap(answer: object) -> bool:
     return answer is ... or (isinstance(answer, (tuple, list)) and any(value is ... for value in answer))
 
 
+def _package_code(answer: object, depth: int = 2) -> str:
+    """Return the name of a function or class of labsupport that the answer is or holds, or ""."""
+    if isinstance(answer, partial):
+        return _package_code(answer.func, depth)
+    if isinstance(answer, (tuple, list, dict)):
+        parts = (answer.values() if isinstance(answer, dict) else answer) if depth else ()
+        return next((name for part in parts if (name := _package_code(part, depth - 1))), "")
+    if not isinstance(answer, (type, FunctionType, MethodType)):
+        return ""  # an object of the package is a value that an exercise may well ask for
+    module, name = str(answer.__module__), answer.__qualname__
+    return f"{module}.{name}" if module.partition(".")[0] == PACKAGE else ""
+
+
+def _what(error: BaseException, answer: object, line: str) -> str:
+    """Say what was raised; `line` is the learner's own, or "" where only the check was at work."""
+    if isinstance(error, SystemExit):
+        return f"the answer ended the program ({describe(error)}); let it return a value"
+    if line:
+        return describe(error)
+    if isinstance(error, KeyError):
+        return _missing_key(error, answer)
+    return f"the answer could not be examined: {describe(error)}"
+
+
+def _missing_key(error: KeyError, answer: object) -> str:
+    """Name the key that a check did not find in the answer, or in what the answer returned."""
+    missing = describe(error).removeprefix("KeyError: ")
+    if not isinstance(answer, dict):
+        return f"what the answer returns has no key {missing}"
+    keys = ", ".join(repr(key) for key in answer if isinstance(key, str))
+    return f"the answer has no key {missing}; its keys are {keys}" if keys else f"the answer has no key {missing}"
+
+
 def _note(first: str, printed: _FirstLines, *more: str) -> str:
     return "\n".join(line for line in (first, *more, *printed.shown()) if line)
 
 
 class _FirstLines(io.TextIOBase):
-    """A text stream that keeps the first lines and drops the rest: a loop may print until its time limit."""
+    """A text stream that keeps the first lines printed under a criterion and counts the rest, which may be millions.
+
+    What an answer prints under one criterion it mostly prints under all, so lines are shown once per check.
+    """
 
     def __init__(self) -> None:
+        self._told = False
+        self.begin()
+
+    def begin(self) -> None:
+        """Forget what was printed under the criterion before."""
         self._kept = ""
-        self._dropped = False
+        self._ended_lines = 0
+        self._open_line = False
 
     def writable(self) -> bool:
         return True
 
     def write(self, text: str) -> int:
-        room = 0 if self._kept.count("\n") >= PRINTED_LINES else PRINTED_CHARS - len(self._kept)
-        self._kept += text[:room]
-        self._dropped = self._dropped or len(text) > room
+        if text:
+            self._kept += text[: KEPT_CHARS - len(self._kept)]
+            self._ended_lines += text.count("\n")
+            self._open_line = not text.endswith("\n")
         return len(text)
 
     def shown(self) -> list[str]:
-        lines = self._kept.splitlines()
-        more = ["  ..."] if self._dropped or len(lines) > PRINTED_LINES else []
-        return ["the answer printed:", *(f"  {line}" for line in lines[:PRINTED_LINES]), *more] if lines else []
+        if self._told or not self._kept:
+            return []
+        self._told = True
+        lines = [_shortened(line) for line in ANSI.sub("", self._kept).removesuffix("\n").split("\n")[:PRINTED_LINES]]
+        left = self._ended_lines + self._open_line - len(lines)
+        more = [f"  ... and {left:,} more line{'s' if left > 1 else ''}"] if left else []
+        return ["the answer printed:", *(f"  {line}" for line in lines), *more]
+
+
+def _shortened(line: str) -> str:
+    line = line.rstrip("\r").rpartition("\r")[2]  # of a progress bar, what a terminal would show in the end
+    return line if len(line) <= PRINTED_CHARS else f"{line[:PRINTED_CHARS]} ..."
+
+
+@contextmanager
+def _exit_raises() -> Iterator[None]:
+    """Make a notebook's `exit()` and `quit()` raise SystemExit, as they do in a program.
+
+    IPython's own note the wish and return: the answer would go on, and the kernel be gone by the next cell.
+    """
+    shell: Any = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    if shell is None:
+        yield
+        return
+
+    def leave() -> None:
+        raise SystemExit
+
+    before = shell.ask_exit
+    shell.ask_exit = leave
+    try:
+        yield
+    finally:
+        shell.ask_exit = before
 
 
 class _CtrlC(BaseException):

@@ -33,7 +33,7 @@ def read_notebook(path: Path) -> nbformat.NotebookNode:
             notebook = nbformat.read(path, as_version=4)
             nbformat.validate(notebook)
     except FileNotFoundError as error:
-        raise LabsError(f"{path}: no such notebook; `labs notebooks build` writes those of the course") from error
+        raise LabsError(f"{path}: no such notebook; look at its name and folder") from error
     except (OSError, ValueError, AttributeError, KeyError, nbformat.ValidationError) as error:
         reason = " ".join(str(error).split())[:120]
         raise LabsError(f"{path}: not a readable notebook ({reason}); restore it or open a fresh copy") from error

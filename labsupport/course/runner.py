@@ -9,7 +9,7 @@ What is not covered: comparing the notebook with the one that was handed out (`g
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +19,7 @@ from labsupport.course.execution import (
     CellFailure,
     CellTime,
     Progress,
+    assert_known,
     execute,
     kernel_environment,
 )
@@ -92,13 +93,14 @@ def run_week(
         out: a folder outside the clone, made if need be.
         parameters: values for the names that the notebook's parameters cell assigns.
         profile: smoke, cpu or gpu; that of LABS_PROFILE or of this machine when None.
-        on_cell: told before each cell how far the run is.
+        on_cell: told how far the run is, once nothing more is refused.
 
     Raises:
         LabsError: the week, its notebook, a parameter or the profile does not exist, or the kernel does not start.
     """
     given = read_notebook(notebook or week_file(root, week, flavour))
     sizes = chosen_profile(profile)
+    assert_known(given, parameters or {})
     folder = _folder(out)
     done = execute(
         given,
@@ -148,10 +150,16 @@ def week_file(root: Path, week: int, flavour: Flavour = "lab") -> Path:
     folder = root / FOLDERS[flavour]
     file = folder / f"week{week:02d}.ipynb"
     if not file.is_file():
-        there = sorted(int(path.stem[4:]) for path in folder.glob("week[0-9][0-9].ipynb"))
-        known = ", ".join(str(number) for number in there) or "none"
-        raise LabsError(f"week {week}: no notebook {file}; weeks here: {known}. `labs notebooks build` writes them")
+        raise no_such_week(week, folder.glob("week[0-9][0-9].ipynb"))
     return file
+
+
+def no_such_week(week: int, there: Iterable[Path]) -> LabsError:
+    """Return the error that names the weeks whose files are there."""
+    weeks = ", ".join(str(number) for number in sorted(int(file.stem[4:]) for file in there))
+    if not weeks:
+        return LabsError(f"week {week}: no weeks here; `labs notebooks build` writes them from their sources")
+    return LabsError(f"week {week}: not one of the weeks here: {weeks}")
 
 
 def scoreboard_record(notebook: nbformat.NotebookNode) -> Mapping[str, Any] | None:

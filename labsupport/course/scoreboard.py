@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from labsupport.course.grading import latest
 from labsupport.course.learner_error import describe
+from labsupport.course.verdict import Outcome
 from labsupport.errors import LabsError
 
 if TYPE_CHECKING:
@@ -123,6 +124,20 @@ def render_record(record: Mapping[str, Any]) -> Group:
     for problem in board.problems:
         table.add_row("", Text(problem))
     return Group(Text(board.summary, "bold"), table)
+
+
+def render_failed(summary: str, outcomes: Sequence[Outcome]) -> Group:
+    """Return the criteria that did not hold, each with its note, for the terminal."""
+    from rich.console import Group
+    from rich.padding import Padding
+    from rich.text import Text
+
+    lines: list[Text | Padding] = [Text(summary, "bold")]
+    for outcome in outcomes:
+        if not outcome.ok:
+            lines.append(Padding(Text(f"FAIL  {outcome.text}"), (0, 0, 0, 2), expand=False))
+            lines += [Padding(Text(line), (0, 0, 0, 8), expand=False) for line in outcome.note.splitlines()]
+    return Group(*lines)
 
 
 def scoreboard(week: int, exercises: Sequence[str] = ()) -> Scoreboard:

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     import nbformat
 
 ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
-CELL_PATH = re.compile(r"[^\s\"'(<>]*ipykernel_\d+/\d+\.py")
+# From the beginning of a word only: tried at each of its letters, one printed line of megabytes would take hours.
+CELL_PATH = re.compile(r"(?<![^\s\"'(<>])[^\s\"'(<>]*ipykernel_\d+/\d+\.py")
 # A path ends where a name could not go on: /root must not be found in /rooted or in a URL's /root-cause.
 PATH_END = r"(?=[/\\\s\"'`:;,()\[\]{}<>&]|\.?$|\.\s)"
 

@@ -9,8 +9,18 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from labsupport.course.grade import Grade, Tampered, check_cells, grade_week, with_original_checks, write_grade
-from labsupport.course.grading import HIDDEN_SEEDS, seeds
+from labsupport.course.execution import CELL_TIMEOUT_S
+from labsupport.course.grade import (
+    HIDDEN_SEEDS_MAX,
+    Grade,
+    Tampered,
+    check_cells,
+    exercise_titles,
+    grade_week,
+    with_original_checks,
+    write_grade,
+)
+from labsupport.course.grading import HIDDEN_SEEDS, LIMIT_S, LIMIT_SEEDS, seeds
 from labsupport.course.notebook_file import write_notebook
 from labsupport.course.source import build
 from labsupport.errors import LabsError
@@ -89,6 +99,17 @@ def test_cells_without_ids_are_known_by_their_text(original: nbformat.NotebookNo
     assert positions(restored, original) == [4, 6]
 
 
+def test_a_title_is_what_the_heading_says_without_its_minutes() -> None:
+    text = "prose\n\n### Exercise 0.2 · Throughput (15 minutes)\n\n### Exercise 0.10 · What would this create?\nprose"
+    cells = [nbformat.v4.new_markdown_cell(text), nbformat.v4.new_code_cell("### Exercise 0.3 · Code")]
+    titles = exercise_titles(nbformat.v4.new_notebook(cells=cells))
+    assert titles == {"0.2": "Throughput", "0.10": "What would this create?"}
+
+
+def test_the_limit_of_a_check_on_the_most_hidden_seeds_ends_before_that_of_its_cell() -> None:
+    assert LIMIT_S * HIDDEN_SEEDS_MAX / LIMIT_SEEDS < CELL_TIMEOUT_S
+
+
 @pytest.fixture(scope="module")
 def graded(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> tuple[Grade, Path]:
     """Return the grade of a learner who knows the public seeds by heart, edited a check, and deleted an exercise."""
@@ -115,7 +136,7 @@ def test_hidden_seeds_find_an_answer_that_knows_the_public_ones(
 ) -> None:
     grade, _ = graded
     assert grade.exercises[0].status == "failed"
-    note = grade.exercises[0].outcomes[0]["note"]
+    note = grade.exercises[0].outcomes[0].note
     assert "return {0: 0, 1: 2, 2: 4}[value]" in note
     monkeypatch.setenv(HIDDEN_SEEDS, f"{grade.seed_root}:5")
     assert f"KeyError: {seeds()[0]}" in note, "the recorded root gives the seeds that were used"
@@ -172,7 +193,7 @@ def test_seeds_that_make_no_sense_are_refused(
 
 
 def test_an_unknown_week_or_notebook_is_named(clone: Path, tmp_path: Path) -> None:
-    with pytest.raises(LabsError, match=r"week 9: no source .*weeks here: 1"):
+    with pytest.raises(LabsError, match=r"^week 9: not one of the weeks here: 1$"):
         grade_week(9, root=clone)
     with pytest.raises(LabsError, match=r"none.ipynb: no such notebook"):
         grade_week(1, tmp_path / "none.ipynb", root=clone)

@@ -17,8 +17,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labsupport.course import grading
-from labsupport.course.grading import HIDDEN_SEEDS, MIME, Check, Criterion, Outcome, Status, check, seeds
+from labsupport.course import grading, overruns
+from labsupport.course.grading import (
+    HIDDEN_SEEDS,
+    LIMIT_SEEDS,
+    MIME,
+    Check,
+    Criterion,
+    Outcome,
+    Status,
+    check,
+    seeds,
+    yours_or,
+)
 from labsupport.errors import LabsError
 
 DOUBLE = [
@@ -72,6 +83,33 @@ def test_a_stub_is_not_attempted(answer: object) -> None:
     assert verdict.outcomes == ()
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [
+        overruns.training,
+        functools.partial(overruns.training),
+        {"training": overruns.training},
+        [(len, overruns.training)],
+    ],
+)
+def test_the_packages_own_code_is_no_answer(answer: object) -> None:
+    verdict = check("1.1", answer, [Criterion("any", "it is anything", lambda answer: True)])
+    assert verdict.failed_codes == ("reference",)
+    assert verdict.outcomes[0].note == (
+        "labsupport.course.overruns.training is the package's own code; the exercise asks for yours"
+    )
+
+
+@pytest.mark.parametrize("own", [Check, Check("1.1", Status.PASSED).__repr__])
+def test_a_class_and_a_method_of_the_package_are_its_own_code_too(own: object) -> None:
+    assert check("1.1", own, [Criterion("any", "it is anything", callable)]).failed_codes == ("reference",)
+
+
+@pytest.mark.parametrize("answer", [[Status.PASSED], Check("1.1", Status.PASSED), lambda line: overruns.training(line)])
+def test_a_value_of_the_package_and_a_function_around_its_code_are_answers(answer: object) -> None:
+    assert check("1.1", answer, [Criterion("any", "it is anything", lambda answer: True)]).status is Status.PASSED
+
+
 def test_a_gap_in_a_library_is_a_failure_and_not_a_stub() -> None:
     verdict = check("1.1", library_gap, DOUBLE)
     assert verdict.status is Status.FAILED
@@ -110,6 +148,32 @@ def test_a_cell_of_a_notebook_is_the_learners_even_for_an_answer_from_elsewhere(
 def test_an_answer_of_the_wrong_type_is_reported_as_such() -> None:
     note = check("1.2", "37", [Criterion("small", "it is below 40", lambda n: n < 40)]).outcomes[0].note
     assert note.startswith("the answer could not be examined: TypeError")
+
+
+def test_a_key_that_the_check_does_not_find_is_named() -> None:
+    criteria = [Criterion("workers", "there are two", lambda given: given["workers"] == 2, hint="count the cores")]
+    assert check("1.2", {"worker": 2}, criteria).outcomes[0].note.splitlines() == [
+        "the answer has no key 'workers'; its keys are 'worker'",
+        "hint: count the cores",
+    ]
+    assert check("1.2", {}, criteria).outcomes[0].note.startswith("the answer has no key 'workers'\n")
+
+
+def test_a_key_missing_in_what_the_answer_returns_is_named() -> None:
+    check_file: dict[str, Any] = {}
+    exec(compile("holds = lambda plan: plan()['workers'] == 2", "/course/checks/week01.py", "exec"), check_file)
+    criteria = [Criterion("workers", "there are two", check_file["holds"])]
+    assert check("1.2", lambda: {"worker": 2}, criteria).outcomes[0].note == (
+        "what the answer returns has no key 'workers'"
+    )
+
+
+def test_a_key_error_of_the_learners_own_stays_an_error() -> None:
+    def answer(value: int) -> int:
+        return {0: 0}[value]
+
+    note = check("1.1", answer, DOUBLE).outcomes[0].note
+    assert note.startswith("KeyError: 2\nline ")
 
 
 class Unprintable(Exception):
@@ -159,6 +223,29 @@ def test_whatever_an_answer_raises_is_a_failed_criterion(answer: Callable[[int],
     assert said in verdict.outcomes[0].note
 
 
+def test_an_answer_that_ends_the_program_is_told_to_return() -> None:
+    note = check("1.1", lambda value: sys.exit("bye"), DOUBLE).outcomes[0].note.splitlines()
+    assert note[0] == "the answer ended the program (SystemExit: bye); let it return a value"
+    assert note[1].startswith("line ")
+
+
+def test_exit_in_a_notebook_ends_the_answer_and_not_the_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    shell = types.SimpleNamespace(ask_exit=lambda: asked.append("exit"))
+    monkeypatch.setitem(sys.modules, "IPython", types.SimpleNamespace(get_ipython=lambda: shell))
+
+    def answer(value: int) -> int:
+        shell.ask_exit()  # what IPython's `exit()` and `quit()` do
+        return value * 2
+
+    verdict = check("1.1", answer, DOUBLE)
+    assert verdict.failed_codes == ("doubles", "zero")
+    assert verdict.outcomes[0].note.startswith("the answer ended the program (SystemExit)")
+    assert asked == []
+    shell.ask_exit()
+    assert asked == ["exit"], "outside an answer exit() ends the kernel"
+
+
 @pytest.mark.parametrize("swallow", [False, True])
 def test_a_real_ctrl_c_stops_the_check(swallow: bool) -> None:
     def answer(value: int) -> int:
@@ -202,6 +289,24 @@ def test_the_limit_is_for_all_criteria_together() -> None:
     assert check("1.1", slow, DOUBLE, limit_s=0.2).failed_codes == ("time-limit",)
 
 
+@pytest.mark.parametrize(("count", "codes"), [(LIMIT_SEEDS, ("time-limit",)), (10 * LIMIT_SEEDS, ())])
+def test_the_limit_grows_with_the_hidden_seeds(
+    count: int, codes: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(HIDDEN_SEEDS, f"7:{count}")
+
+    def slow(value: int) -> int:
+        threading.Event().wait(0.2)
+        return value * 2
+
+    assert check("1.1", slow, DOUBLE, limit_s=0.1).failed_codes == codes
+
+
+def test_an_endless_loop_on_many_hidden_seeds_ends_at_the_limit_that_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(HIDDEN_SEEDS, f"7:{3 * LIMIT_SEEDS}")
+    assert check("1.1", endless, DOUBLE, limit_s=0.1).outcomes[0].text == "the answer is done within 0.3 s"
+
+
 def test_a_check_outside_the_main_thread_has_its_limit_too() -> None:
     stop = threading.Event()
     found: list[Check] = []
@@ -225,11 +330,42 @@ def test_what_a_failing_answer_prints_is_shown_shortened(capsys: pytest.CaptureF
         return value
 
     verdict = check("1.1", chatty, DOUBLE)
-    note = verdict.outcomes[0].note.splitlines()
-    assert note[:3] == ["look at the unit", "the answer printed:", "  step 0"]
-    assert note[-2:] == ["  step 19", "  ..."]
+    assert verdict.outcomes[0].note.splitlines() == [
+        "look at the unit",
+        "the answer printed:",
+        *(f"  step {number}" for number in range(5)),
+        "  ... and 996 more lines",
+    ]
     assert verdict.outcomes[1].note == "", "a criterion that holds needs no evidence"
     assert capsys.readouterr() == ("", "")
+
+
+def test_what_every_criterion_makes_the_answer_print_is_shown_once() -> None:
+    def chatty(value: int) -> int:
+        print("step", value)
+        return -1
+
+    first, second = check("1.1", chatty, DOUBLE).outcomes
+    assert first.note.splitlines() == ["look at the unit", "the answer printed:", "  step 2"]
+    assert second.note == "mind the empty case"
+
+
+@pytest.mark.parametrize(
+    ("printed", "shown"),
+    [
+        ("x" * 5_000_000, ["  " + "x" * 100 + " ..."]),
+        ("x" * 5_000_000 + "\nend", ["  " + "x" * 100 + " ...", "  ... and 1 more line"]),
+        ("10 %\r20 %\r30 %\n", ["  30 %"]),
+        ("\x1b[31mred\x1b[0m", ["  red"]),
+        ("a\n\nb", ["  a", "  ", "  b"]),
+    ],
+)
+def test_a_printed_line_is_shown_as_a_terminal_would_and_cut(printed: str, shown: list[str]) -> None:
+    def chatty(value: int) -> int:
+        sys.stdout.write(printed)
+        return value
+
+    assert check("1.1", chatty, DOUBLE).outcomes[0].note.splitlines()[2:] == shown
 
 
 def test_an_endless_print_is_stopped_and_kept_short() -> None:
@@ -246,7 +382,8 @@ def test_an_endless_print_is_stopped_and_kept_short() -> None:
     [
         ([], "has no criteria"),
         ([DOUBLE[0], DOUBLE[0]], r"uses a reason code twice: \['doubles'\]"),
-        ([Criterion("time-limit", "quick", callable)], "reserved"),
+        ([Criterion("time-limit", "quick", callable)], "reserved for an answer that was stopped"),
+        ([Criterion("reference", "own", callable)], "reserved for an answer that is the package's own code"),
         ([Criterion("It Doubles", "doubles", callable)], "lower-case words"),
     ],
 )
@@ -296,6 +433,15 @@ def test_the_latest_verdict_on_each_exercise_is_kept(monkeypatch: pytest.MonkeyP
         "1.2": Status.PASSED,
         "1.1": Status.NOT_ATTEMPTED,
     }
+
+
+def test_a_lab_goes_on_with_the_learners_answer_once_it_passed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(grading, "_passed", {})
+    assert yours_or("1.2", 5) == 5, "an exercise that was never checked, whatever the reason"
+    check("1.2", 37, VALUE)
+    assert yours_or("1.2", 5) == 37
+    check("1.2", 36, VALUE)
+    assert yours_or("1.2", 5) == 5
 
 
 def test_public_seeds_count_from_zero() -> None:

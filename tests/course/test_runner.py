@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -14,7 +15,7 @@ import psutil
 import pytest
 
 from labsupport.course import runner
-from labsupport.course.execution import Progress
+from labsupport.course.execution import STREAM_CHARS, Progress, one_line
 from labsupport.course.notebook_file import read_notebook
 from labsupport.course.runner import RunResult, run_week
 from labsupport.errors import LabsError
@@ -66,7 +67,7 @@ def test_a_cell_that_raises_is_named_and_counts_what_came_before(
     assert [(check.exercise, check.status) for check in result.verdicts] == [("1.1", "passed")]
     assert result.scoreboard is None
     assert result.notebook == tmp_path / "new" / "out" / "week01.ipynb"
-    assert [progress.done for progress in seen] == [0, 1, 2, 3, 4, 5]
+    assert [progress.done for progress in seen] == [0, 0, 1, 2, 3, 4, 5], "not told that all cells are done"
     assert {progress.total for progress in seen} == {8}
     assert files(clone) == before, "a run writes nothing into the clone"
     kept = list(isolated.glob("progress*"))
@@ -89,6 +90,42 @@ def test_a_dead_kernel_is_reported_by_the_cell_that_killed_it(
     learner(largest="import os\nos._exit(3)")
     result = run_week(1, root=clone, out=tmp_path / "out")
     assert str(result.failure) == "cell 6 (import os): DeadKernel: the kernel died while this cell ran"
+
+
+@pytest.mark.slow
+def test_a_cell_that_calls_exit_is_named_and_an_answer_that_does_fails(
+    clone: Path, learner: Callable[..., Path], tmp_path: Path
+) -> None:
+    learner(double="def double(value):\n    exit()\n    return value * 2", largest="largest_batch = 37\nexit()")
+    result = run_week(1, root=clone, out=tmp_path / "out")
+    assert str(result.failure) == (
+        "cell 6 (largest_batch = 37): SystemExit: this cell ended the kernel with exit(); "
+        "the cells after it were not run"
+    )
+    (check,) = result.verdicts
+    assert check.failed_codes == ("doubles",)
+    assert check.outcomes[0].note.splitlines()[:2] == [
+        "the answer ended the program (SystemExit); let it return a value",
+        "line 2: exit()",
+    ]
+
+
+@pytest.mark.slow
+def test_a_cell_that_prints_megabytes_leaves_a_notebook_that_can_be_read(
+    clone: Path, learner: Callable[..., Path], tmp_path: Path
+) -> None:
+    learner(largest="for number in range(50_000):\n    print('line', number, 'x' * 80)\nlargest_batch = 37")
+    seen: list[Progress] = []
+    result = run_week(1, root=clone, out=tmp_path / "out", on_cell=seen.append)
+    assert seen[-1] == Progress(8, 8, ""), "told that all cells are done"
+    *streams, last = read_notebook(result.notebook).cells[5].outputs
+    assert "".join(stream.text for stream in streams).startswith("line 0 x")
+    assert sum(len(stream.text) for stream in streams) == STREAM_CHARS
+    assert re.fullmatch(r"\n\.\.\. cut here: 49,\d{3} more lines, 4,\d{3},\d{3} characters\n", last.text)
+
+
+def test_a_syntax_error_is_told_without_ipythons_number_of_the_cell() -> None:
+    assert one_line("\x1b[31minvalid syntax\x1b[0m\n(3675558437.py, line 2)") == "invalid syntax (line 2)"
 
 
 SCRIPT = """
@@ -130,9 +167,12 @@ def test_ctrl_c_leaves_no_process(clone: Path, learner: Callable[..., Path], tmp
 
 
 def test_an_unknown_week_is_named_with_those_that_exist(clone: Path, tmp_path: Path) -> None:
-    with pytest.raises(LabsError, match=r"week 9: no notebook .*week09.ipynb; weeks here: 1\."):
+    with pytest.raises(LabsError, match=r"^week 9: not one of the weeks here: 1$"):
         run_week(9, root=clone, out=tmp_path / "out")
     assert not (tmp_path / "out").exists()
+    (clone / "labs" / "week01.ipynb").unlink()
+    with pytest.raises(LabsError, match="week 9: no weeks here; `labs notebooks build` writes them"):
+        run_week(9, root=clone, out=tmp_path / "out")
 
 
 @pytest.mark.parametrize(
@@ -153,6 +193,7 @@ def test_another_notebook_can_be_run_in_place_of_the_clones(clone: Path, tmp_pat
 def test_an_unknown_parameter_is_named_with_those_that_exist(clone: Path, tmp_path: Path) -> None:
     with pytest.raises(LabsError, match=r"parameter wrokers: this notebook has no such parameter; it has workers"):
         run_week(1, root=clone, out=tmp_path / "out", parameters={"wrokers": 3})
+    assert not (tmp_path / "out").exists()
 
 
 def test_an_unknown_profile_is_named_with_those_that_exist(clone: Path, tmp_path: Path) -> None:

@@ -10,13 +10,14 @@ import pytest
 
 from labsupport.course import grading
 from labsupport.course.catalog import criteria_for
-from labsupport.course.grading import Criterion, check
+from labsupport.course.grading import Criterion, Outcome, check
 from labsupport.course.scoreboard import (
     MIME,
     Judged,
     Scoreboard,
     from_record,
     judge_week,
+    render_failed,
     render_record,
     scoreboard,
 )
@@ -113,6 +114,20 @@ def test_a_stored_scoreboard_is_shown_in_the_terminal() -> None:
     shown = console.export_text()
     for text in (board.summary, "exercise 2.1", "fast [b]", "3 < 4", "line 3: torn"):
         assert text in shown
+
+
+def test_failed_criteria_are_shown_in_the_terminal_with_their_notes_as_they_are() -> None:
+    from rich.console import Console
+
+    outcomes = (Outcome("ok", "it holds", True), Outcome("bad", "it is [b]", False, "hint one\nline 2: x[i]"))
+    console = Console(width=80, file=io.StringIO(), record=True)
+    console.print(render_failed("Exercise 2.1", outcomes))
+    assert console.export_text().splitlines() == [
+        "Exercise 2.1",
+        "  FAIL  it is [b]",
+        "        hint one",
+        "        line 2: x[i]",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import nbformat
@@ -37,10 +38,18 @@ def stream(text: str, name: str = "stdout") -> dict[str, Any]:
         ("\x1b[31mred\x1b[0m and \x1b[1;32mgreen\x1b[K", "red and green"),
         ("<object at 0x7f12ab34cd56>, mask 0xff", "<object at 0x...>, mask 0xff"),
         ('File "/tmp/ipykernel_77/2951.py", line 3', 'File "<cell>", line 3'),
+        ("(/tmp/ipykernel_77/2951.py)", "(<cell>)"),
     ],
 )
 def test_text_is_cleaned(text: str, clean: str) -> None:
     assert scrubbed(stream(text))[0].text == clean
+
+
+def test_a_printed_word_of_megabytes_costs_no_minutes() -> None:
+    word = "x" * 200_000  # minutes, where the time is quadratic
+    started_s = time.process_time()
+    assert scrubbed(stream(word))[0].text == word
+    assert time.process_time() - started_s < 5
 
 
 def test_standard_error_is_dropped() -> None:
