@@ -11,7 +11,7 @@ from statistics import fmean
 from typing import Any
 
 from labsupport.course import overruns
-from labsupport.course.grading import Check, Criterion, Wrong, check, seeds
+from labsupport.course.grading.exercise import Check, Criterion, Wrong, check, seeds
 from labsupport.course.vendor_report import Report, Truth, report
 from labsupport.receipts import physics
 

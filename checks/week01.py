@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from labsupport.course.grading import Check, Criterion, Wrong, check, seeds
+from labsupport.course.grading.exercise import Check, Criterion, Wrong, check, seeds
 from labsupport.training.collectives import ring_all_reduce, run_in_lockstep
 from labsupport.training.learning_rate import learning_rate
 

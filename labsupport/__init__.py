@@ -10,11 +10,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from labsupport.course.figures import BarFigure, Line, LineFigure, told
-    from labsupport.course.grading import Check, Criterion, Status, Wrong, check, seeds
-    from labsupport.course.live import TrainingProgress
-    from labsupport.course.scoreboard import scoreboard
-    from labsupport.course.word_table import WordTable
+    from labsupport.course.display.figures import BarFigure, Line, LineFigure, told
+    from labsupport.course.display.live import TrainingProgress
+    from labsupport.course.display.word_table import WordTable
+    from labsupport.course.grading.exercise import Check, Criterion, Status, Wrong, check, seeds, yours_or
+    from labsupport.course.grading.scoreboard import scoreboard
     from labsupport.errors import LabsError
     from labsupport.hardware import machine, profile
     from labsupport.receipts.ledger import record
@@ -42,29 +42,31 @@ __all__ = [
     "scoreboard",
     "seeds",
     "told",
+    "yours_or",
 ]
 
 _HOME = {
-    "BarFigure": "labsupport.course.figures",
-    "Check": "labsupport.course.grading",
-    "Criterion": "labsupport.course.grading",
+    "BarFigure": "labsupport.course.display.figures",
+    "Check": "labsupport.course.grading.exercise",
+    "Criterion": "labsupport.course.grading.exercise",
     "Kind": "labsupport.receipts.receipt",
     "LabsError": "labsupport.errors",
-    "Line": "labsupport.course.figures",
-    "LineFigure": "labsupport.course.figures",
+    "Line": "labsupport.course.display.figures",
+    "LineFigure": "labsupport.course.display.figures",
     "Receipt": "labsupport.receipts.receipt",
     "ReceiptTable": "labsupport.receipts.table",
-    "Status": "labsupport.course.grading",
-    "TrainingProgress": "labsupport.course.live",
-    "WordTable": "labsupport.course.word_table",
-    "Wrong": "labsupport.course.grading",
-    "check": "labsupport.course.grading",
+    "Status": "labsupport.course.grading.exercise",
+    "TrainingProgress": "labsupport.course.display.live",
+    "WordTable": "labsupport.course.display.word_table",
+    "Wrong": "labsupport.course.grading.exercise",
+    "check": "labsupport.course.grading.exercise",
     "machine": "labsupport.hardware",
     "profile": "labsupport.hardware",
     "record": "labsupport.receipts.ledger",
-    "scoreboard": "labsupport.course.scoreboard",
-    "seeds": "labsupport.course.grading",
-    "told": "labsupport.course.figures",
+    "scoreboard": "labsupport.course.grading.scoreboard",
+    "seeds": "labsupport.course.grading.exercise",
+    "told": "labsupport.course.display.figures",
+    "yours_or": "labsupport.course.grading.exercise",
 }
 
 

@@ -49,10 +49,11 @@ from IPython.display import display
 from checks import week00
 from labsupport import (
     BarFigure, Kind, LabsError, Line, LineFigure, ReceiptTable, WordTable, machine, profile, record, scoreboard, told,
+    yours_or,
 )
-from labsupport.course import doctor, overruns, progress, quiz
+from labsupport.course import doctor, overruns, quiz
 from labsupport.course.catalog import PATHS
-from labsupport.course.grading import yours_or
+from labsupport.course.grading import progress
 from labsupport.course.overruns import apart, states
 from labsupport.course.schedule import schedule
 from labsupport.course.vendor_report import Truth, report

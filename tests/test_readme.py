@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from labsupport.course.builder import course_root
+from labsupport.course.notebooks.builder import course_root
 from labsupport.course.readme import with_table
 
 ROOT = course_root()

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from labsupport.course.execution import Progress
+    from labsupport.course.notebooks.execution import Progress
 
 SHOWN_CHARS = 60
 

@@ -18,9 +18,9 @@ from labsupport.errors import LabsError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from labsupport.course.execution import Progress
-    from labsupport.course.grade import Grade
-    from labsupport.course.runner import RunResult
+    from labsupport.course.notebooks.execution import Progress
+    from labsupport.course.runs.grade import Grade
+    from labsupport.course.runs.runner import RunResult
 
 Week = Annotated[int, typer.Argument(help="number of the week, 0 to 14", metavar="WEEK")]
 Profile = Annotated[str | None, typer.Option(help="sizes: smoke (seconds), cpu, gpu; by default what fits here")]
@@ -84,11 +84,11 @@ def run(
 
     Exits with 1 when a cell raised or an exercise failed; an exercise that was not attempted is no failure.
     """
-    from labsupport.course.builder import course_root
+    from labsupport.course.grading.verdict import Status
     from labsupport.course.learner import existing_learner_notebook
-    from labsupport.course.report import write_report
-    from labsupport.course.runner import run_week
-    from labsupport.course.verdict import Status
+    from labsupport.course.notebooks.builder import course_root
+    from labsupport.course.runs.report import write_report
+    from labsupport.course.runs.runner import run_week
     from labsupport.workspace import workspace
 
     parameters = _parameters(settings or [])
@@ -123,8 +123,8 @@ def grade(
 
     Exits with 1 unless every exercise passed.
     """
-    from labsupport.course.grade import grade_week, write_grade
     from labsupport.course.learner import existing_learner_notebook
+    from labsupport.course.runs.grade import grade_week, write_grade
     from labsupport.workspace import workspace
 
     handed_in = notebook or existing_learner_notebook(week)
@@ -143,7 +143,7 @@ def grade(
 
 def progress(as_json: Json = False) -> None:
     """Say which exercises of which week you have passed."""
-    from labsupport.course import progress as records
+    from labsupport.course.grading import progress as records
 
     summary = records.summary()
     if as_json:
@@ -220,7 +220,7 @@ def _show_run(result: RunResult, report: Path) -> None:
     from rich.console import Console
     from rich.markup import escape
 
-    from labsupport.course.scoreboard import render_failed, render_record
+    from labsupport.course.grading.scoreboard import render_failed, render_record
 
     console = Console()
     for check in result.verdicts:
@@ -244,8 +244,8 @@ def _show_grade(graded: Grade, target: Path) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from labsupport.course.scoreboard import STYLES, render_failed
-    from labsupport.course.verdict import Status
+    from labsupport.course.grading.scoreboard import STYLES, render_failed
+    from labsupport.course.grading.verdict import Status
 
     console = Console(highlight=False)
     root = f" from root {graded.seed_root}" if graded.hidden_seeds else ""

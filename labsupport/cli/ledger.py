@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
 import operator
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -18,7 +20,8 @@ if TYPE_CHECKING:
 COMPARISONS: dict[str, Callable[[float, float], bool]] = {
     ">=": operator.ge, "<=": operator.le, ">": operator.gt, "<": operator.lt,
 }  # fmt: skip
-EXPECTATION = re.compile(r"(?P<name>[\w.]+)\s*(?P<comparison>>=|<=|>|<)\s*(?P<bound>[-+.\deE]+)")
+NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
+EXPECTATION = re.compile(rf"(?P<name>[\w.]+)\s*(?P<comparison>>=|<=|>|<)\s*(?P<bound>{NUMBER})")
 
 
 def register(app: typer.Typer) -> None:
@@ -29,7 +32,7 @@ def register(app: typer.Typer) -> None:
 
 def receipts(
     name: Annotated[str | None, typer.Option(help="only receipts whose name starts like this")] = None,
-    last: Annotated[int, typer.Option(help="how many, newest last; 0 for all")] = 20,
+    last: Annotated[int, typer.Option(min=0, help="how many, newest last; 0 for all")] = 20,
     as_json: Annotated[bool, typer.Option("--json", help="print JSON lines for a script")] = False,
 ) -> None:
     """Show the numbers you measured, and where each comes from."""
@@ -47,6 +50,8 @@ def receipts(
         from labsupport.receipts.table import rich_table
 
         Console().print(rich_table(chosen, targets=True))
+    elif contents.receipts:
+        typer.echo(f"none of {len(contents.receipts)} receipts has a name that starts with {name!r}")
     else:
         typer.echo("no receipts yet: `labs train` and the labs write them")
     for problem in contents.problems:
@@ -55,60 +60,84 @@ def receipts(
 
 def validate(
     expect: Annotated[
-        list[str] | None, typer.Option(help="a bound that the newest measured receipt must keep, as 'name>=0.85'")
+        list[str] | None,
+        typer.Option(metavar="BOUND", help="what the newest measured receipt must keep, as 'name>=0.85'"),
     ] = None,
     any_commit: Annotated[
-        bool, typer.Option("--any-commit", help="accept receipts of other versions of the code")
+        bool, typer.Option("--any-commit", help="let receipts of other versions of the code meet a bound")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="print JSON for a script")] = False,
 ) -> None:
-    """Check every receipt: physics rules, freshness, expectations.
+    """Check every receipt by the physics rules, and bounds that you expect.
 
-    Exits with 1 when a receipt breaks a rule, was altered, or an expectation is not met. For example:
+    Exits with 1 when a receipt breaks a rule or was altered, or an expectation is not met. For example:
+
+    \b
     labs validate --expect 'training.recovery_s<180' --expect 'training.accuracy>=0.9'
     """
     from labsupport.receipts.ledger import ledger
     from labsupport.receipts.physics import lint_receipts
     from labsupport.receipts.rule import Severity
 
+    expectations = [Expectation.read(text) for text in expect or []]
     contents = ledger().read()
     found = lint_receipts(contents.receipts)
-    errors = [str(finding) for finding in found if finding.severity is Severity.ERROR]
+    broken = [str(finding) for finding in found if finding.severity is Severity.ERROR]
     warnings = [str(finding) for finding in found if finding.severity is not Severity.ERROR]
-    errors += contents.problems
-    errors += [failure for text in expect or [] if (failure := unmet(text, contents.receipts, any_commit))]
+    unmet = [why for item in expectations if (why := item.unmet(contents.receipts, any_commit))]
+    errors = [*broken, *contents.problems, *unmet]
     if as_json:
-        typer.echo(json.dumps({"receipts": len(contents.receipts), "errors": errors, "warnings": warnings}))
+        summary = {"receipts": len(contents.receipts), "errors": errors, "warnings": warnings}
+        typer.echo(json.dumps(summary, allow_nan=False))
     else:
-        for line in warnings:
-            typer.echo(f"warning  {line}")
-        for line in errors:
-            typer.echo(f"error    {line}")
-        kept = len(expect or []) - sum(1 for line in errors if line.startswith("expected "))
-        typer.echo(
-            f"{len(contents.receipts)} receipts, {len(errors)} errors, {len(warnings)} warnings"
-            + (f", {kept} of {len(expect)} expectations met" if expect else "")
-        )
+        for line in (*warnings, *broken):
+            typer.echo(line)
+        for line in (*contents.problems, *unmet):
+            typer.echo(f"error: {line}")
+        counts = [_counted(len(contents.receipts), "receipt"), _counted(len(errors), "error")]
+        counts.append(_counted(len(warnings), "warning"))
+        if expectations:
+            counts.append(f"{len(expectations) - len(unmet)} of {_counted(len(expectations), 'expectation')} met")
+        typer.echo(", ".join(counts))
     raise typer.Exit(1 if errors or not contents.receipts else 0)
 
 
-def unmet(text: str, known: Sequence[Receipt], any_commit: bool) -> str | None:
-    """Say why an expectation is not met by the newest measured receipt of that name, or None.
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
-    Raises:
-        LabsError: the expectation is not `name>=number`.
-    """
-    from labsupport.receipts.provenance import commit
-    from labsupport.receipts.receipt import Kind
 
-    match = EXPECTATION.fullmatch(text.strip())
-    if not match:
-        raise LabsError(f"--expect {text!r}: write a receipt's name, one of >= <= > <, and a number")
-    newest = next((r for r in reversed(known) if r.name == match["name"] and r.kind is Kind.MEASURED), None)
-    if newest is None:
-        return f"expected {text}: nothing of that name was measured"
-    if not any_commit and newest.commit != commit():
-        return f"expected {text}: the newest receipt is stale, measured at commit {newest.commit}"
-    if not COMPARISONS[match["comparison"]](newest.value, float(match["bound"])):
-        return f"expected {text}: measured {newest.value:g} {newest.unit} (receipt {newest.id})"
-    return None
+@dataclass(frozen=True)
+class Expectation:
+    """A bound that the newest measured receipt of a name must keep."""
+
+    text: str
+    name: str
+    comparison: str
+    bound: float
+
+    @classmethod
+    def read(cls, text: str) -> Expectation:
+        """Read `name>=number`.
+
+        Raises:
+            LabsError: it is something else.
+        """
+        match = EXPECTATION.fullmatch(text.strip())
+        bound = float(match["bound"]) if match else math.nan
+        if not match or not math.isfinite(bound):  # 1e999 is infinite, and everything is below it
+            raise LabsError(f"--expect {text!r}: write a receipt's name, one of >= <= > <, and a number")
+        return cls(text, match["name"], match["comparison"], bound)
+
+    def unmet(self, known: Sequence[Receipt], any_commit: bool) -> str | None:
+        """Say why the newest measured receipt of that name does not meet it, or None."""
+        from labsupport.receipts.provenance import commit
+        from labsupport.receipts.receipt import Kind
+
+        newest = next((r for r in reversed(known) if r.name == self.name and r.kind is Kind.MEASURED), None)
+        if newest is None:
+            return f"expected {self.text}: nothing of that name was measured"
+        if not any_commit and newest.commit != commit():
+            return f"expected {self.text}: the newest receipt is stale, measured at commit {newest.commit}"
+        if not COMPARISONS[self.comparison](newest.value, self.bound):
+            return f"expected {self.text}: measured {newest.value:g} {newest.unit} (receipt {newest.id})"
+        return None

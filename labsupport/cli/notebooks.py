@@ -6,11 +6,9 @@ from typing import Annotated
 
 import typer
 
-from labsupport.errors import LabsError
-
 app = typer.Typer(no_args_is_help=True, help="Generate the notebooks from their sources, or check them.")
 
-Weeks = Annotated[list[int] | None, typer.Argument(help="numbers of weeks; all by default", metavar="[WEEK]...")]
+Weeks = Annotated[list[int] | None, typer.Argument(help="numbers of weeks; all by default", metavar="WEEK")]
 
 
 @app.command()
@@ -19,9 +17,12 @@ def build(
     force: Annotated[bool, typer.Option("--force", help="rebuild and execute fresh ones, too")] = False,
     execute: Annotated[bool, typer.Option(help="execute the solutions; without it only labs are written")] = True,
 ) -> None:
-    """Write the notebooks that are stale; solutions are executed and stored with their outputs."""
+    """Write the notebooks that are stale.
+
+    Solutions are executed and stored with their outputs.
+    """
     from labsupport.cli.cell_bar import cell_bar
-    from labsupport.course.builder import course_root, write_stale
+    from labsupport.course.notebooks.builder import course_root, write_stale
 
     root = course_root()
     with cell_bar("building", transient=True) as move:
@@ -37,13 +38,17 @@ def build(
 
 @app.command()
 def check(weeks: Weeks = None) -> None:
-    """Fail, naming each notebook and the reason, when a committed one is not what its source describes."""
-    from labsupport.course.builder import course_root, problems
+    """Name each stale notebook and the reason, and fail.
+
+    Stale is a committed notebook that is not what its source describes.
+    """
+    from labsupport.course.notebooks.builder import course_root, problems
 
     root = course_root()
     found = problems(root, weeks or ())
     for stale in found:
         typer.echo(f"{stale.file.relative_to(root)}: {stale.reason}", err=True)
     if found:
-        raise LabsError(f"{len(found)} stale notebooks; `labs notebooks build` writes them anew")
+        typer.echo("`labs notebooks build` writes them anew", err=True)
+        raise typer.Exit(1)
     typer.echo("every notebook is what its source describes")

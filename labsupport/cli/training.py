@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,7 +14,11 @@ from labsupport.errors import LabsError
 from labsupport.training.spec import TrainSpec, option
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from labsupport.receipts.receipt import Receipt
     from labsupport.training.result import TrainResult
+    from labsupport.training.tracking import RunTracker
 
 DEFAULT = TrainSpec()
 ROLES = ("image", "label", "text")  # what a column of a Hugging Face data set can be
@@ -46,7 +51,8 @@ def train(
     seed: Annotated[int, typer.Option(help="decides weights, order of samples and dropout")] = DEFAULT.seed,
     augment: Annotated[bool, typer.Option("--augment", help="shift and mirror training images")] = DEFAULT.augment,
     columns: Annotated[
-        list[str] | None, typer.Option(help="hf: only, such as --columns image=img --columns label=fine_label")
+        list[str] | None,
+        typer.Option(metavar="ROLE=NAME", help="hf: only, such as --columns image=img --columns label=fine_label"),
     ] = None,
     data_root: Annotated[str | None, typer.Option(help="folder of the data set")] = DEFAULT.data_root,
     resume: Annotated[Path | None, typer.Option(help="continue the interrupted run in this folder, as it was")] = None,
@@ -73,32 +79,45 @@ def train(
         columns=_columns(columns), data_root=data_root,
     )  # fmt: skip
     from labsupport.processes import supervised
+    from labsupport.receipts.ledger import ledger
     from labsupport.training import run_folder, trainer
-    from labsupport.training.receipts import record_run
 
     spec = run_folder.unfinished(resume) if resume else wanted
     trainer.check(spec)  # a mistake is said before a tracker or Ray is started
-    folder = resume or run_folder.make_for(spec)
-    title = f"{spec.model} on {spec.dataset}, {spec.num_workers} workers"
+    ledger().assert_writable()
+    title = f"{spec.model} on {spec.dataset}, {_workers(spec.num_workers)}"
     progress = nullcontext() if as_json else _Progress(title)
+    folder = resume
     with supervised():
         tracker = _start_tracker(spec) if track else None
         try:
+            folder = folder or run_folder.make_for(spec)
             with progress as bar:
                 result = trainer.train(spec, folder=folder, on_event=_all_of(bar, tracker))
+            _conclude(result, tracker, as_json)
         except BaseException as error:
             if tracker:
                 tracker.fail()
-            if isinstance(error, KeyboardInterrupt):
+            if isinstance(error, KeyboardInterrupt) and folder:
                 typer.echo(f"to go on: labs train --resume {folder}", err=True)
             raise
+
+
+def _conclude(result: TrainResult, tracker: RunTracker | None, as_json: bool) -> None:
+    """Write the receipts, close the tracked run, and show the result: also where the disk or MLflow fails by now."""
+    from labsupport.training.receipts import record_run
+
+    receipts: tuple[Receipt, ...] = ()
+    try:
+        receipts = record_run(result)
         if tracker:
-            tracker.finish(result)
-    receipts = record_run(result)
-    if as_json:
-        typer.echo(json.dumps(_summary(result) | {"receipts": [receipt.id for receipt in receipts]}))
-        return
-    _show(result, receipts, tracker.run_id if tracker else None)
+            tracker.finish(result)  # last, so that a run which says FINISHED has its receipts
+    finally:
+        if as_json:
+            summary = _summary(result) | {"receipts": [receipt.id for receipt in receipts]}
+            typer.echo(json.dumps(summary, allow_nan=False))
+        else:
+            _show(result, receipts, tracker)
 
 
 def _was_given(context: typer.Context, name: str) -> bool:
@@ -116,7 +135,7 @@ def _columns(pairs: list[str] | None) -> dict[str, str] | None:
     return columns
 
 
-def _start_tracker(spec: TrainSpec) -> Any:
+def _start_tracker(spec: TrainSpec) -> RunTracker:
     from labsupport.training.tracking import RunTracker
 
     return RunTracker(spec, name=f"{spec.model}-{spec.dataset}-{spec.num_workers}w")
@@ -171,19 +190,28 @@ def _summary(result: TrainResult) -> dict[str, Any]:
     return {
         "model": result.spec.model,
         "dataset": result.spec.dataset,
-        "num_workers": result.spec.num_workers,
+        "num_workers": result.world,
         "steps": steps,
-        "first_loss": result.losses[1],
-        "last_loss": result.losses[steps],
+        "first_loss": _number(result.losses[1]),
+        "last_loss": _number(result.losses[steps]),
         "accuracy": result.accuracy,
-        "samples_per_s": result.samples_per_s,
+        "samples_per_s": _number(result.samples_per_s),
         "restarts": result.restarts,
         "wall_s": result.wall_s,
         "folder": str(result.folder),
     }
 
 
-def _show(result: TrainResult, receipts: Any, run_id: str | None) -> None:
+def _number(value: float) -> float | None:
+    """Return None for what JSON has no word for: the rate of a run of few steps, the loss of one that diverged."""
+    return value if math.isfinite(value) else None
+
+
+def _workers(count: int) -> str:
+    return "1 worker" if count == 1 else f"{count} workers"
+
+
+def _show(result: TrainResult, receipts: Sequence[Receipt], tracker: RunTracker | None) -> None:
     from rich.console import Console
 
     from labsupport.receipts.table import rich_table
@@ -195,9 +223,8 @@ def _show(result: TrainResult, receipts: Any, run_id: str | None) -> None:
         f"loss {result.losses[1]:.4f} -> {result.losses[steps]:.4f} in {steps} steps, "
         f"test accuracy {result.accuracy:.3f}{restarts}"
     )
-    console.print(rich_table(receipts))
+    if receipts:
+        console.print(rich_table(receipts))
     console.print(f"events and checkpoints: {result.folder}", soft_wrap=True)
-    if run_id:
-        from labsupport.training.tracking import tracking_uri
-
-        console.print(f"MLflow run {run_id}: mlflow ui --backend-store-uri {tracking_uri()}", soft_wrap=True)
+    if tracker:
+        console.print(f"MLflow run {tracker.run_id}: {tracker.place}", soft_wrap=True)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from labsupport.course.builder import course_root
-from labsupport.course.notebook_file import write_whole
-from labsupport.course.runner import week_file
+from labsupport.course.notebooks.builder import course_root
+from labsupport.course.notebooks.notebook_file import write_whole
+from labsupport.course.runs.runner import week_file
 from labsupport.workspace import workspace
 
 

@@ -9,8 +9,8 @@ import re
 import sys
 
 from labsupport.course import catalog
-from labsupport.course.builder import course_root, week_name
-from labsupport.course.notebook_file import write_whole
+from labsupport.course.notebooks.builder import course_root, week_name
+from labsupport.course.notebooks.notebook_file import write_whole
 
 BLOCK = re.compile(r"(<!-- weeks: [^\n]*-->\n).*?(<!-- end of weeks -->)", re.DOTALL)
 

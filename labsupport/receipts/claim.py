@@ -27,7 +27,9 @@ R0 = "R0"  # a quantity has a value it can have at all, in its own unit
 RUN = "run "  # how the subject of a joined claim begins
 
 # Facts about one receipt, not about the run it belongs to; a receipt's value is never one of them.
-_ABOUT_THE_RECEIPT = frozenset({"kind", "measured_value", "spread", "samples", "load_1m", "claim_tolerance"})
+_ABOUT_THE_RECEIPT = frozenset(
+    {"kind", "measured_value", "spread", "samples", "statistic", "load_1m", "claim_tolerance"}
+)
 _QUANTILES = frozenset({"min_ms", "p50_ms", "p90_ms", "p95_ms", "p99_ms", "max_ms"})
 
 
@@ -116,6 +118,11 @@ def _claim_of(receipt: Receipt) -> tuple[Claim, list[Finding]]:
             quantities[name] = _value(subject, name, value)
         except ValueError as error:
             findings.append(Finding(R0, Severity.ERROR, subject, math.nan, math.nan, str(error)))
+    if receipt.unit == "bool":
+        quantities["statistic"] = "flag"
+    elif quantities.get("statistic") in ("count", "flag") and receipt.unit in UNITS:
+        sentence = f"a value in {receipt.unit!r} is no {quantities.pop('statistic')}; it was judged as a measurement"
+        findings.append(Finding(R0, Severity.WARNING, subject, receipt.value, math.nan, sentence))
     stated = str(receipt.details.get("quantity") or quantity_of(receipt.name) or "")
     if stated and stated not in QUANTITIES:
         sentence = f"the detail quantity={stated!r} is no name of QUANTITIES; the value was not judged"

@@ -47,10 +47,7 @@ class Ledger:
             LabsError: the file cannot be written; it is left as it was.
         """
         line = receipt.to_json_line().encode() + b"\n"
-        try:
-            descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
-        except OSError as error:
-            raise self._failure("opened for writing", error) from error
+        descriptor = self._open()
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
             _write_line(descriptor, line)
@@ -59,12 +56,28 @@ class Ledger:
         finally:
             os.close(descriptor)  # releases the lock
 
+    def assert_writable(self) -> None:
+        """Find before hours of work that their receipts could not be written; a full disk shows only in a write.
+
+        Raises:
+            LabsError: the file cannot be opened for writing.
+        """
+        os.close(self._open())
+
+    def _open(self) -> int:
+        try:
+            return os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+        except OSError as error:
+            raise self._failure("opened for writing", error) from error
+
     def read(self) -> LedgerContents:
         """Read every whole receipt; a torn or corrupt line is named in `problems` and skipped.
 
         Raises:
             LabsError: the file cannot be read, or is no ledger at all.
         """
+        if self.path.exists() and not self.path.is_file() and not self.path.is_dir():
+            raise LabsError(f"{self.path}: not a receipts file but a device or a pipe, which may never end")
         try:
             content = self.path.read_bytes()
         except FileNotFoundError:
@@ -98,7 +111,10 @@ class Ledger:
         return next((receipt for receipt in reversed(self.read().receipts) if receipt.name == name), None)
 
     def _failure(self, what: str, error: OSError) -> LabsError:
-        return LabsError(f"receipts file {self.path}: cannot be {what} ({error.strerror}); free the path or the disk")
+        return LabsError(
+            f"receipts file {self.path}: cannot be {what} ({error.strerror}); it must be a file that you may "
+            "read and write, on a disk with room"
+        )
 
 
 def ledger() -> Ledger:

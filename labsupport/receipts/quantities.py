@@ -166,11 +166,14 @@ QUANTITIES: dict[str, Quantity] = {
     "engine_weight_bytes": Quantity("B", "weights the engine reads"),
     "baseline_peak_flops_per_s": Quantity("FLOP/s", "peak for the baseline's number format"),
     "engine_peak_flops_per_s": Quantity("FLOP/s", "peak for the engine's number format"),
-    # Evidence. A receipt fills in the first five from its own fields.
+    # Evidence. A receipt fills in the first four from its own fields, and the fifth where its unit is `bool`.
     "kind": Quantity("kind", "measured, simulated, modelled, quoted or target", _TEXT),
     "measured_value": Quantity("any", "the value that the spread belongs to", _ANY),
     "spread": Quantity("any", "half of the interquartile range", _ZERO),
     "samples": Quantity("samples", "samples behind a value or its quantiles", _ONE),
+    "statistic": Quantity(
+        "median, mean, max, min, count, flag", "what the value is of its samples; a median where nothing is said", _TEXT
+    ),
     "load_1m": Quantity("processes", "load average when the measurement was taken", _ZERO),
     "values_with_work": Quantity("any", "the metric under several seeds, with the real work", _ANY, series=True),
     "values_without_work": Quantity(

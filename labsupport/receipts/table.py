@@ -90,18 +90,24 @@ def rich_table(receipts: Iterable[Receipt], *, targets: bool = False, caption: s
     from rich.text import Text
 
     shown = ReceiptTable(receipts, targets=targets, caption=caption)
-    machines = {receipt.hardware for receipt in shown.receipts}
-    shared = machines.pop() if len(machines) == 1 else ""  # said once, below: a terminal has 80 columns
-    columns = COLUMNS[:-1] if shared else COLUMNS
-    grid = Table(title=caption or None, title_justify="left", caption=shared or None, caption_justify="left")
+    # Machines are named once, below: a terminal has 80 columns.
+    machines = [name for name in dict.fromkeys(receipt.hardware for receipt in shown.receipts) if name]
+    several = len({receipt.hardware for receipt in shown.receipts}) > 1
+    notes = [f"{number}: {name}" for number, name in enumerate(machines, start=1)] if several else machines
+    columns = (*COLUMNS[:-1], *(["on"] if several else []))
+    below = Text("\n".join(notes)) if notes else None
+    grid = Table(title=caption or None, title_justify="left", caption=below, caption_justify="left")
     for column in columns:
-        justify: Literal["left", "right"] = "right" if column in ("value", "n") else "left"
-        grid.add_column(column, justify=justify, no_wrap=True)
+        justify: Literal["left", "right"] = "right" if column in ("value", "n", "on") else "left"
+        # Only a name may be broken, at any letter, when the terminal is too narrow: half a value is another value.
+        grid.add_column(column, justify=justify, no_wrap=column != "name", overflow="fold")
     for receipt in shown.receipts:
         # Text, not markup: a name such as "step[0]" is content.
-        cells = [Text(cell) for cell in _cells(receipt)]
+        cells = [Text(cell) for cell in _cells(receipt)[:-1]]
         cells[1].stylize(_TERMINAL_STYLES[receipt.kind])
-        grid.add_row(*cells[: len(columns)])
+        if several:
+            cells.append(Text(str(machines.index(receipt.hardware) + 1) if receipt.hardware else ""))
+        grid.add_row(*cells)
     return grid
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from statistics import quantiles
 from typing import Any
@@ -11,7 +12,6 @@ from labsupport.receipts.receipt import Kind, Receipt
 from labsupport.training.crash_schedules import Survival
 from labsupport.training.drill import DrillResult
 from labsupport.training.result import TrainResult
-from labsupport.training.spec import TrainSpec
 
 SHOWN_SEEDS = 5
 
@@ -25,23 +25,17 @@ def half_interquartile_range(values: list[float]) -> float | None:
 
 
 def record_run(result: TrainResult) -> tuple[Receipt, ...]:
-    """Record throughput, loss and accuracy of one run; the throughput is that of the median step."""
+    """Record throughput, loss and accuracy of one run; the throughput is that of the median step.
+
+    A run that diverged has no loss to record, and one of a few steps no throughput.
+    """
     spec = result.spec
     steps = max(result.losses)
-    run: dict[str, Any] = {
-        "where": "gpu" if spec.gpus_per_worker else "local",
-        "workers": spec.num_workers,
-        "model": spec.model,
-        "dataset": spec.dataset,
-        "global_batch": spec.global_batch,
-        "seed": spec.seed,
-        "run": result.folder.name,
-        **_gpus(spec),
-    }
-    receipts = [
-        record("training.loss", result.losses[steps], "nats", n=1, steps=steps, **run),
-        record("training.accuracy", result.accuracy, "fraction", n=1, steps=steps, **run),
-    ]
+    loss = result.losses[steps]
+    run = {**_facts(result), "dataset": spec.dataset, "global_batch": spec.global_batch}
+    receipts = [record("training.accuracy", result.accuracy, "fraction", n=1, steps=steps, **run)]
+    if math.isfinite(loss):
+        receipts.insert(0, record("training.loss", loss, "nats", n=1, steps=steps, **run))
     if result.step_s:
         rates = [spec.global_batch / seconds for seconds in result.step_s]
         throughput = record(
@@ -52,27 +46,24 @@ def record_run(result: TrainResult) -> tuple[Receipt, ...]:
     return tuple(receipts)
 
 
-def _gpus(spec: TrainSpec) -> dict[str, int]:
-    """Name the GPUs that were used; a receipt without the word was measured without one."""
-    return {"gpus": spec.gpus_per_worker * spec.num_workers} if spec.gpus_per_worker else {}
+def _facts(result: TrainResult) -> dict[str, Any]:
+    """Say what ran, from the events; a receipt without the word `gpus` was measured without one."""
+    return {
+        "where": "gpu" if result.gpus else "local",
+        "workers": result.world,
+        "model": result.spec.model,
+        "seed": result.spec.seed,
+        "run": result.folder.name,
+        **({"gpus": result.gpus} if result.gpus else {}),
+    }
 
 
 def record_drill(drill: DrillResult) -> tuple[Receipt, ...]:
     """Record how long a run took from the death of a worker to its next step, and what it lost."""
-    spec = drill.interrupted.spec
-    facts: dict[str, Any] = {
-        "where": "gpu" if spec.gpus_per_worker else "local",
-        "workers": spec.num_workers,
-        "model": spec.model,
-        "killed_rank": drill.rank,
-        "killed_at_step": drill.killed_at_step,
-        "seed": spec.seed,
-        "run": drill.interrupted.folder.name,
-        **_gpus(spec),
-    }
+    facts = {**_facts(drill.interrupted), "killed_rank": drill.rank, "killed_at_step": drill.killed_at_step}
     return (
         record("training.recovery_s", drill.recovery_s, "s", n=1, **facts),
-        record("training.lost_steps", drill.lost_steps, "steps", n=1, **facts),
+        record("training.lost_steps", drill.lost_steps, "steps", n=1, statistic="count", **facts),
         record("training.resume_exact", float(drill.exact), "bool", n=1, **facts),
     )
 

@@ -27,6 +27,20 @@ class TrainResult:
     wall_s: float
 
     @property
+    def _start(self) -> dict[str, Any]:
+        return [event for event in self.events if event["event"] == "start"][-1]
+
+    @property
+    def world(self) -> int:
+        """Workers that ran, which the spec only wishes for: a run in one process has one."""
+        return int(self._start["world"])
+
+    @property
+    def gpus(self) -> int:
+        """GPUs that computed: one for each worker on a CUDA device, whatever the spec reserves for it."""
+        return self.world if str(self._start["device"]).startswith("cuda") else 0
+
+    @property
     def losses(self) -> dict[int, float]:
         """Step -> loss, as finally counted."""
         return losses(list(self.events))

@@ -9,10 +9,10 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from labsupport.course.builder import build
-from labsupport.course.grade import exercise_titles, grade_week
-from labsupport.course.grading import Status
-from labsupport.course.notebook_file import write_notebook
+from labsupport.course.grading.exercise import Status
+from labsupport.course.notebooks.builder import build
+from labsupport.course.notebooks.notebook_file import write_notebook
+from labsupport.course.runs.grade import exercise_titles, grade_week
 
 ROOT = Path(__file__).resolve().parents[2]
 WEEKS = sorted(path.stem for path in (ROOT / "solutions").glob("week[0-9][0-9].py"))

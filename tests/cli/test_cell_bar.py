@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from labsupport.cli.cell_bar import cell_bar
-from labsupport.course.execution import Progress
+from labsupport.course.notebooks.execution import Progress
 from labsupport.errors import LabsError
 
 

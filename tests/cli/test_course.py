@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from labsupport.cli.course import _show_grade
-from labsupport.course.execution import CellFailure
-from labsupport.course.grade import ExerciseGrade, Grade, Tampered
-from labsupport.course.verdict import Outcome
+from labsupport.course.grading.verdict import Outcome
+from labsupport.course.notebooks.execution import CellFailure
+from labsupport.course.runs.grade import ExerciseGrade, Grade, Tampered
 
 LABS = Path(sys.executable).with_name("labs")
 

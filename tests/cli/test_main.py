@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from labsupport.receipts.receipt import Kind, Receipt
+
 LABS = Path(sys.executable).with_name("labs")
 VERBS = ("doctor", "lab", "run", "grade", "progress", "quiz", "path", "receipts", "validate", "train", "notebooks")
 HELP_LIMIT_CPU_S = 0.3
@@ -74,10 +76,117 @@ def test_asking_for_help_and_importing_the_package_cost_little(command):
         (["notebooks", "build", "99"], ["week99"]),
         (["path", "9"], ["9"]),
         (["validate", "--expect", "nonsense"], ["nonsense", ">="]),
+        (["validate", "--expect", "x<1.2.3"], ["x<1.2.3", "a number"]),
+        (["validate", "--expect", "x<1e999"], ["x<1e999", "a number"]),  # infinite: everything is below it
     ],
 )
 def test_a_mistake_is_one_line_that_says_what_is_allowed(arguments, parts):
     assert_one_line(labs(*arguments), *parts)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "verb", "parts"),
+    [
+        (["run", "abc"], "labs run", ["WEEK 'abc'", "integer"]),
+        (["run"], "labs run", ["missing argument 'WEEK'"]),
+        (["run", "1", "2"], "labs run", ["extra argument", "2"]),
+        (["train", "--nope"], "labs train", ["no such option: --nope"]),
+        (["train", "--epochs", "many"], "labs train", ["--epochs 'many'", "integer"]),
+        (["train", "--epochs"], "labs train", ["'--epochs' requires an argument"]),
+        (["train", "--augment=3"], "labs train", ["'--augment' does not take a value"]),
+        (["receipts", "--last", "-1"], "labs receipts", ["--last"]),
+        (["notebooks", "build", "x"], "labs notebooks build", ["WEEK 'x'"]),
+        (["notebooks", "bild"], "labs notebooks", ["no such command 'bild'"]),
+        (["--nope"], "labs", ["no such option: --nope"]),
+        (["trian"], "labs", ["no such command 'trian'"]),
+    ],
+)
+def test_a_mistyped_command_is_one_line_that_names_its_help(arguments, verb, parts):
+    done = labs(*arguments)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1), done.stderr
+    assert done.stderr.startswith(f"{verb}: ")
+    assert done.stderr.endswith(f"; see {verb} --help\n")
+    assert [part for part in parts if part not in done.stderr] == []
+
+
+def test_the_command_alone_shows_its_help():
+    assert labs("--help").stdout.strip() in labs().stderr
+
+
+@pytest.mark.parametrize(("columns", "widest"), [("80", 80), ("120", 120)])
+def test_help_uses_the_width_of_the_terminal(columns, widest):
+    longest = max(map(len, labs("train", "--help", COLUMNS=columns).stdout.splitlines()))
+    assert widest - 20 < longest <= widest
+
+
+def some_receipts(workspace: Path, count: int) -> None:
+    workspace.mkdir(parents=True)
+    at = "2026-01-31T12:00:00+00:00"
+    taken = Receipt("a.loss", 1.0, "nats", Kind.MEASURED, 20, 0.1, "2 cores", "labs train", "abc", "", at)
+    (workspace / "receipts.jsonl").write_text((taken.to_json_line() + "\n") * count)
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--help"], [], ["receipts"], ["receipts", "--json"], ["validate"], ["run", "x"]]
+)
+def test_a_reader_that_has_left_ends_the_command_in_silence(isolated, arguments):
+    some_receipts(isolated, 3)
+    reader, writer = os.pipe()
+    os.close(reader)
+    errors = writer if arguments in ([], ["run", "x"]) else subprocess.PIPE  # as in `labs run x 2>&1 | true`
+    done = subprocess.run([LABS, *arguments], stdout=writer, stderr=errors, text=True, timeout=60, check=False)
+    os.close(writer)
+    assert (done.returncode, done.stderr or "") == (141, "")
+
+
+def test_a_reader_that_leaves_after_the_first_line_ends_the_command_in_silence(isolated):
+    some_receipts(isolated, 3000)  # more than a pipe holds
+    with subprocess.Popen(
+        [LABS, "receipts", "--json", "--last", "0"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as printing:
+        assert "a.loss" in printing.stdout.readline()
+        printing.stdout.close()
+        said = printing.stderr.read()
+    assert (printing.returncode, said) == (141, "")
+
+
+def test_another_broken_pipe_is_a_bug_and_keeps_its_traceback():
+    program = """
+import socket, sys
+from labsupport.cli import main
+@main.app.command()
+def talk():
+    ours, theirs = socket.socketpair()
+    theirs.close()
+    ours.send(b"to nobody")
+sys.argv[1:] = ["talk"]
+main.main()
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1
+    assert "BrokenPipeError" in done.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["receipts"], ["receipts", "--json"]])
+def test_output_onto_a_full_disk_is_one_line(isolated, arguments):
+    some_receipts(isolated, 3)
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [LABS, *arguments], stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False
+        )
+    assert (done.returncode, done.stderr) == (2, "labs: the output: No space left on device\n")
+
+
+def test_questions_without_anybody_to_answer_are_one_line():
+    done = subprocess.run([LABS, "quiz"], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (2, "labs: the input ended before the question was answered\n")
+
+
+@pytest.mark.slow
+def test_an_unknown_mlflow_store_is_refused_before_anything_is_trained(isolated):
+    done = labs("train", "--num-workers", "1", "--max-steps", "2", MLFLOW_TRACKING_URI="foo://x")
+    assert_one_line(done, "foo://x", "--no-track")
+    assert list(isolated.glob("runs/*")) == []
 
 
 def test_a_workspace_that_cannot_be_made_is_named(tmp_path):

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from labsupport.course import builder
-from labsupport.course.notebook_file import write_notebook
-from labsupport.course.runner import RunResult, run_week
-from labsupport.course.source import build
+from labsupport.course.notebooks import builder
+from labsupport.course.notebooks.notebook_file import write_notebook
+from labsupport.course.notebooks.source import build
+from labsupport.course.runs.runner import RunResult, run_week
 
 SOURCE = '''# %% [markdown]
 # # Week 1
@@ -24,7 +24,7 @@ import sys
 from pathlib import Path
 
 from checks import week01
-from labsupport.course.scoreboard import scoreboard
+from labsupport.course.grading.scoreboard import scoreboard
 
 print("workers", workers, "home", Path.home() / "data", "course", Path(week01.__file__))
 print("\\x1b[31mred\\x1b[0m", object())
@@ -54,7 +54,7 @@ scoreboard(1, week01.EXERCISES)
 
 CHECKS = '''"""Graders of the tiny week."""
 
-from labsupport.course.grading import Check, Criterion, check, seeds
+from labsupport.course.grading.exercise import Check, Criterion, check, seeds
 
 EXERCISES = ("1.1", "1.2")
 
@@ -93,7 +93,7 @@ def learner(clone: Path) -> Callable[..., Path]:
     """Return a function that replaces cells of the lab by a learner's, by their first words, and returns its file."""
 
     def edit(**replaced: str) -> Path:
-        from labsupport.course.notebook_file import read_notebook
+        from labsupport.course.notebooks.notebook_file import read_notebook
 
         file = clone / "labs" / "week01.ipynb"
         notebook = read_notebook(file)

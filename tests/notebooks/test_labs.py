@@ -10,10 +10,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from labsupport.course.builder import course_root, problems
-from labsupport.course.grading import Status
-from labsupport.course.notebook_file import read_notebook
-from labsupport.course.runner import run_week
+from labsupport.course.grading.exercise import Status
+from labsupport.course.notebooks.builder import course_root, problems
+from labsupport.course.notebooks.notebook_file import read_notebook
+from labsupport.course.runs.runner import run_week
 
 ROOT = course_root()
 WEEKS = sorted(int(path.stem[4:]) for path in (ROOT / "solutions").glob("week[0-9][0-9].py"))

@@ -127,3 +127,24 @@ def test_a_curve_as_noisy_as_its_points_is_left_alone() -> None:
     points = [efficiency(0.90, 4), efficiency(0.93, 8)]
     assert rules(*points) == ["R5"]
     assert rules(*(dataclasses.replace(point, spread=0.06) for point in points)) == []
+
+
+def measured(name: str, value: float, unit: str, n: int | None = 1, **details: object) -> Receipt:
+    return dataclasses.replace(receipt(name, value, unit, Kind.MEASURED, **details), n=n, spread=None)
+
+
+def test_what_is_true_or_counted_needs_no_spread_and_a_maximum_needs_its_n_alone() -> None:
+    assert rules(measured("training.resume_exact", 1.0, "bool")) == []
+    assert rules(measured("training.lost_steps", 9.0, "steps", statistic="count")) == []
+    assert rules(measured("training.ddp_difference", 2e-6, "nats", n=80, statistic="max")) == []
+    assert rules(measured("training.ddp_difference", 2e-6, "nats", n=1, statistic="max")) == ["R19"]
+
+
+def test_a_rate_and_a_latency_without_repeats_and_spread_are_still_anecdotes() -> None:
+    assert rules(measured("training.throughput", 320.0, "samples/s", n=19)) == ["R19"]
+    assert rules(measured("training.recovery_s", 12.0, "s")) == ["R19"]
+    assert rules(measured("training.accuracy", 0.694, "fraction")) == ["R19"]
+
+
+def test_a_time_that_calls_itself_a_count_is_judged_as_a_measurement() -> None:
+    assert rules(measured("training.recovery_s", 12.0, "s", statistic="count")) == ["R0", "R19"]

@@ -128,6 +128,32 @@ def test_a_full_disk_is_reported_in_one_line() -> None:
         Ledger("/dev/full").append(receipt())
 
 
+def test_a_file_that_may_only_be_read_is_found_before_the_work_and_can_be_read(
+    book: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import errno
+    import os
+
+    book.append(receipt("a"))
+
+    def read_only(path: Path, flags: int, mode: int = 0o777) -> int:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), path)  # also root gets this one
+
+    book.assert_writable()
+    monkeypatch.setattr("labsupport.receipts.ledger.os.open", read_only)
+    for refused in (book.assert_writable, lambda: book.append(receipt("b"))):
+        with pytest.raises(LabsError, match="Read-only file system") as refusal:
+            refused()
+        assert "\n" not in str(refusal.value)
+    assert [item.name for item in book.read().receipts] == ["a"]
+
+
+@pytest.mark.timeout(20)
+def test_a_device_without_an_end_is_not_read() -> None:
+    with pytest.raises(LabsError, match="not a receipts file but a device"):
+        Ledger("/dev/full").read()
+
+
 def test_a_write_cut_short_leaves_the_file_as_it_was(book: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
     import os
 

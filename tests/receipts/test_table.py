@@ -115,6 +115,20 @@ def test_the_terminal_table_shows_names_as_they_are() -> None:
     assert "41.2 ± 0.8 ms" in shown
 
 
+def test_a_narrow_terminal_breaks_names_and_never_a_value_and_tells_machines_apart() -> None:
+    from rich.console import Console
+
+    name = "training.recovery.failing_seeds_over_many_schedules"
+    here, there = "AMD EPYC, 2 cores, no GPU", "Intel Xeon, 16 cores, NVIDIA H100 80GB HBM3, Linux x86_64"
+    screen = Console(file=io.StringIO(), width=70)
+    screen.print(rich_table([receipt(name, hardware=here), receipt(hardware=there)]))
+    shown = screen.file.getvalue()
+    assert "…" not in shown
+    assert shown.count("41.2 ± 0.8 ms") == shown.count("measured") == shown.count("n=20") == 2
+    assert f"1: {here}" in shown
+    assert f"2: {there}" in shown
+
+
 @pytest.mark.parametrize(
     ("value", "unit", "shown"),
     [

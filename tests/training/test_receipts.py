@@ -2,14 +2,34 @@
 
 from __future__ import annotations
 
+import math
+from pathlib import Path
+
 import pytest
 
 from labsupport.receipts.ledger import ledger
+from labsupport.receipts.physics import lint_receipts
 from labsupport.receipts.receipt import Kind
 from labsupport.training.crash_schedules import Survival
+from labsupport.training.drill import DrillResult
 from labsupport.training.loop import train_alone
-from labsupport.training.receipts import half_interquartile_range, record_run, record_schedules
+from labsupport.training.receipts import half_interquartile_range, record_drill, record_run, record_schedules
+from labsupport.training.result import TrainResult
 from labsupport.training.spec import TrainSpec
+
+
+def run(losses: list[float], *starts: tuple[int, str]) -> TrainResult:
+    """Return a run of these losses; the last of its `starts` (world, device) repeats all steps but the first."""
+    events = []
+    for pid, (world, device) in enumerate(starts):
+        events.append({"event": "start", "time": 10.0 * pid, "pid": pid, "step": min(pid, 1), "world": world,
+                       "device": device, "skipped": ()})  # fmt: skip
+        events += [
+            {"event": "step", "time": 10.0 * pid + step, "pid": pid, "step": step, "loss": loss.hex(), "data_s": 0.1,
+             "compute_s": 0.1}
+            for step, loss in enumerate(losses, start=1) if step > pid
+        ]  # fmt: skip
+    return TrainResult(TrainSpec(num_workers=2, gpus_per_worker=2), Path("a-run"), tuple(events), 0.9, "", 0.0, 20.0)
 
 
 def test_the_receipts_of_a_run_are_in_the_ledger_with_their_run_and_spread(tmp_path):
@@ -33,3 +53,28 @@ def test_the_receipt_of_crash_schedules_is_simulated_and_names_the_seeds_that_fa
     assert (sound.value, sound.n, sound.kind) == (0, 200, Kind.SIMULATED)
     broken = record_schedules([Survival(3, 1, 2, "KeyError"), Survival(9, 1, 0, "KeyError")], 200)
     assert (broken.value, list(broken.details["first_failing"])) == (2, [3, 9])
+
+
+def test_workers_and_devices_are_those_that_ran_and_not_those_asked_for(tmp_path):
+    alone = record_run(train_alone(TrainSpec(width=4, num_workers=2, max_steps=5, epochs=1), tmp_path))
+    assert {receipt.details["workers"] for receipt in alone} == {1}
+    for receipt in record_run(run([2.0, 1.0], (4, "cuda:0"), (3, "cuda:0"))):
+        assert (receipt.details["workers"], receipt.details["gpus"], receipt.details["where"]) == (3, 3, "gpu")
+    for receipt in record_run(run([2.0, 1.0], (2, "cpu"))):  # though the spec asks for GPUs
+        assert (receipt.details["workers"], receipt.details["where"]) == (2, "local")
+        assert "gpus" not in receipt.details
+
+
+def test_a_run_that_diverged_keeps_what_it_has_numbers_of():
+    names = [receipt.name for receipt in record_run(run([2.0, math.nan], (2, "cpu")))]
+    assert names == ["training.accuracy"]
+
+
+def test_of_the_receipts_of_a_drill_only_the_one_recovery_lacks_repeats():
+    interrupted = run([2.0, 1.5, 1.0], (2, "cpu"), (2, "cpu"))
+    receipts = record_drill(DrillResult(interrupted, interrupted, 1, killed_at=3.5, killed_at_step=3, corrupted=None))
+    assert {receipt.name: receipt.value for receipt in receipts} == {
+        "training.recovery_s": 8.5, "training.lost_steps": 2, "training.resume_exact": 1
+    }  # fmt: skip
+    (finding,) = lint_receipts(receipts)
+    assert (finding.rule, finding.subject.split()[0]) == ("R19", "training.recovery_s")

@@ -16,6 +16,7 @@ from labsupport.receipts.rule import TOLERANCE, Breach, Clause, Rule, Severity, 
 SAMPLES_BEYOND = 10  # a quantile rests on at least ten samples beyond it: n >= 10 / (1 - q)
 MIN_SAMPLES = 5
 MAX_VARIATION = 0.15
+EXTREMES = ("max", "min")
 CONFIDENCE = 0.95
 SIGMA_PER_HALF_IQR = 1 / 0.6745  # of a normal distribution
 MINUTES_PER_DAY = 24 * 60
@@ -159,15 +160,34 @@ def availability_includes_the_outage(availability: float, outage_s: float, obser
     )
 
 
-def measured_states_its_samples(kind: str, samples: float | None = None, spread: float | None = None) -> Breach | None:
-    """Ask a measured value for n >= 5 and its spread; below that it is shown as "n=..." and is an anecdote."""
-    if kind != "measured" or (samples is not None and samples >= MIN_SAMPLES and spread is not None):
+def measured_states_its_samples(
+    kind: str,
+    samples: float | None = None,
+    spread: float | None = None,
+    measured_value: float | None = None,
+    statistic: str = "",
+) -> Breach | None:
+    """Ask a measured value for n >= 5 and its spread; below that it is shown as "n=..." and is an anecdote.
+
+    The largest or smallest of n samples has no spread of its own, so n is asked for alone. What was counted, and what
+    is true or false, is exact: it is what it is without repeats.
+    """
+    if kind != "measured" or _is_exact(statistic, measured_value):
+        return None
+    lacks_spread = spread is None and statistic not in EXTREMES
+    if samples is not None and samples >= MIN_SAMPLES and not lacks_spread:
         return None
     counted = "without n" if samples is None else f"from n={samples:g}"
-    shown = "no spread" if spread is None else "a spread"
-    return Breach(
-        samples or 0, MIN_SAMPLES, f"measured {counted}, with {shown}: give n of at least {MIN_SAMPLES} and the spread"
-    )
+    shown = "" if statistic in EXTREMES else ", with no spread" if spread is None else ", with a spread"
+    wanted = "" if statistic in EXTREMES else " and the spread"
+    return Breach(samples or 0, MIN_SAMPLES, f"measured {counted}{shown}: give n of at least {MIN_SAMPLES}{wanted}")
+
+
+def _is_exact(statistic: str, value: float | None) -> bool:
+    """Say whether a value is a flag or a count, and not a measurement that calls itself one."""
+    if value is None:
+        return False
+    return (statistic == "flag" and value in (0, 1)) or (statistic == "count" and value >= 0 and value.is_integer())
 
 
 def measured_varies_little(kind: str, measured_value: float, spread: float) -> Breach | None:

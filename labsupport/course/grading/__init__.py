@@ -1,0 +1,1 @@
+"""Exercises, success criteria and their verdicts, and the record that a learner keeps of them."""

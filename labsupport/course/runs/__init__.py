@@ -1,0 +1,1 @@
+"""A whole week: run it, report it, grade it."""

@@ -1,0 +1,138 @@
+"""The scoreboard shows every exercise, run or not, and judges the criteria from the learner's receipts."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+
+import pytest
+
+from labsupport.course.catalog import criteria_for
+from labsupport.course.grading import exercise as graded
+from labsupport.course.grading.exercise import Criterion, Outcome, check
+from labsupport.course.grading.scoreboard import (
+    MIME,
+    Judged,
+    Scoreboard,
+    from_record,
+    judge_week,
+    render_failed,
+    render_record,
+    scoreboard,
+)
+from labsupport.errors import LabsError
+from labsupport.receipts.ledger import FILE_NAME, Ledger
+
+POSITIVE = [Criterion("positive", "it is positive", lambda n: n > 0)]
+
+
+@pytest.fixture(autouse=True)
+def fresh_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(graded, "_latest", {})
+
+
+def test_exercises_that_were_not_checked_are_shown_as_not_run_and_in_order() -> None:
+    check("1.3", 5, POSITIVE)
+    check("1.1", ..., POSITIVE)
+    check("1.4", -5, POSITIVE)
+    assert list(scoreboard(1, ["1.1", "1.2", "1.3", "1.4"]).exercises.items()) == [
+        ("1.1", "not attempted"),
+        ("1.2", "not run"),
+        ("1.3", "passed"),
+        ("1.4", "failed"),
+    ]
+
+
+def test_exercises_of_another_week_are_left_out() -> None:
+    check("11.1", 5, POSITIVE)
+    check("1.1", 5, POSITIVE)
+    assert list(scoreboard(1).exercises) == ["1.1"]
+
+
+def test_without_receipts_every_criterion_of_the_week_is_not_measured() -> None:
+    board = scoreboard(1)
+    assert [judged.id for judged in board.criteria] == [criterion.id for criterion in criteria_for(1)]
+    assert {judged.status for judged in board.criteria} == {"not measured"}
+    assert all(judged.sentence for judged in board.criteria)
+
+
+def test_a_workspace_that_cannot_be_read_costs_the_criteria_and_not_the_verdicts(isolated: Path) -> None:
+    isolated.mkdir()
+    (isolated / FILE_NAME).write_text("this is no ledger\n")
+    check("1.1", 5, POSITIVE)
+    board = scoreboard(1, ["1.1"])
+    assert board.exercises == {"1.1": "passed"}
+    assert "not a receipts file" in board.problems[0]
+    assert board.problems[0] in repr(board)
+
+
+def test_another_ledger_can_be_judged(tmp_path: Path) -> None:
+    criteria, problems = judge_week(1, Ledger(tmp_path / "none.jsonl"))
+    assert criteria
+    assert problems == ()
+
+
+def test_week_zero_has_exercises_and_no_criteria() -> None:
+    assert scoreboard(0, ["0.1"]).summary == "Week 0: 0 of 1 exercises passed"
+
+
+def test_a_scoreboard_is_shown_as_text_html_and_plain_json() -> None:
+    criteria = (Judged("a", "fast <b>", "met", "3 < 4"), Judged("b", "large", "provisional", "on 1 GPU of 4"))
+    board = Scoreboard(2, {"2.1": "passed", "2.2": "not run"}, criteria, ("line 3: torn",))
+    bundle = board._repr_mimebundle_()
+    assert json.loads(json.dumps(bundle[MIME])) == {
+        "week": 2,
+        "exercises": {"2.1": "passed", "2.2": "not run"},
+        "criteria": [
+            {"id": "a", "text": "fast <b>", "status": "met", "sentence": "3 < 4"},
+            {"id": "b", "text": "large", "status": "provisional", "sentence": "on 1 GPU of 4"},
+        ],
+        "problems": ["line 3: torn"],
+    }
+    assert bundle["text/plain"].splitlines() == [
+        "Week 2: 1 of 2 exercises passed, 1 of 2 success criteria met",
+        "  exercise 2.1: passed",
+        "  exercise 2.2: not run",
+        "  met: fast <b>",
+        "      3 < 4",
+        "  provisional: large",
+        "      on 1 GPU of 4",
+        "line 3: torn",
+    ]
+    assert "fast &lt;b&gt;" in bundle["text/html"]
+    assert "<b>" not in bundle["text/html"]
+
+
+def test_a_stored_scoreboard_is_shown_in_the_terminal() -> None:
+    from rich.console import Console
+
+    board = Scoreboard(2, {"2.1": "passed"}, (Judged("a", "fast [b]", "met", "3 < 4"),), ("line 3: torn",))
+    assert from_record(board.record) == board
+    console = Console(width=80, record=True, file=io.StringIO())
+    console.print(render_record(board.record))
+    shown = console.export_text()
+    for text in (board.summary, "exercise 2.1", "fast [b]", "3 < 4", "line 3: torn"):
+        assert text in shown
+
+
+def test_failed_criteria_are_shown_in_the_terminal_with_their_notes_as_they_are() -> None:
+    from rich.console import Console
+
+    outcomes = (Outcome("ok", "it holds", True), Outcome("bad", "it is [b]", False, "hint one\nline 2: x[i]"))
+    console = Console(width=80, file=io.StringIO(), record=True)
+    console.print(render_failed("Exercise 2.1", outcomes))
+    assert console.export_text().splitlines() == [
+        "Exercise 2.1",
+        "  FAIL  it is [b]",
+        "        hint one",
+        "        line 2: x[i]",
+    ]
+
+
+@pytest.mark.parametrize(
+    "record", [{}, {"week": 1, "exercises": {}, "criteria": [{"x": 1}], "problems": []}, {"week": "x"}]
+)
+def test_a_foreign_record_is_refused(record: dict[str, object]) -> None:
+    with pytest.raises(LabsError, match="stored scoreboard cannot be read"):
+        from_record(record)
