@@ -101,7 +101,7 @@ def run(
         )  # fmt: skip
     report = write_report(result, folder / f"week{week:02d}.html")
     if as_json:
-        typer.echo(json.dumps(result.record | {"report": str(report)}))
+        typer.echo(json.dumps(result.record | {"report": str(report)}, allow_nan=False))
     else:
         _show_run(result, report)
     failed = result.failure is not None or any(check.status is Status.FAILED for check in result.verdicts)
@@ -135,7 +135,7 @@ def grade(
     target = out or workspace("grades") / f"{datetime.now():%Y%m%d-%H%M%S}-week{week:02d}.json"
     write_grade(graded, target)
     if as_json:
-        typer.echo(json.dumps(graded.record))
+        typer.echo(json.dumps(graded.record, allow_nan=False))
     else:
         _show_grade(graded, target)
     raise typer.Exit(0 if graded.passed else 1)
@@ -147,7 +147,7 @@ def progress(as_json: Json = False) -> None:
 
     summary = records.summary()
     if as_json:
-        typer.echo(json.dumps(summary.record))
+        typer.echo(json.dumps(summary.record, allow_nan=False))
         return
     from rich.console import Console
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 import sys
 import tempfile
 import time
@@ -26,6 +27,7 @@ from labsupport.errors import LabsError
 
 LOOPBACK = "127.0.0.1"
 START_TRIES = 3
+REACHABLE_WITHIN_S = 5
 LOGICAL_CPUS = 8
 OBJECT_STORE_BYTES = 200 * 2**20
 ENVIRONMENT = {
@@ -63,7 +65,7 @@ def start(*, dashboard: bool = False) -> Session:
     """Start Ray (or join the cluster that RAY_ADDRESS names) and say where it can be seen; again is harmless.
 
     Raises:
-        LabsError: Ray does not start.
+        LabsError: Ray does not start, or nothing listens at RAY_ADDRESS.
     """
     global _started
     _prepare_environment()
@@ -72,7 +74,8 @@ def start(*, dashboard: bool = False) -> Session:
     began = time.monotonic()
     if ray.is_initialized():
         return _started or _session(ray.get_runtime_context(), None, 0.0)
-    if os.environ.get("RAY_ADDRESS"):
+    if address := os.environ.get("RAY_ADDRESS"):
+        _refuse_unreachable(address)
         ray.init(logging_level="ERROR", log_to_driver=False)
         return _session(ray.get_runtime_context(), None, time.monotonic() - began)
     _stay_on_loopback()
@@ -102,6 +105,19 @@ def start(*, dashboard: bool = False) -> Session:
             _started = _session(ray.get_runtime_context(), folder, time.monotonic() - began)
             return _started
     raise AssertionError("unreachable: the last try returns or raises")
+
+
+def _refuse_unreachable(address: str) -> None:
+    """Raise LabsError where nothing listens: Ray would go on trying for minutes and say so in a dozen lines."""
+    host, colon, port = address.rpartition("://")[2].rpartition(":")
+    if not colon or not port.isdigit():
+        return  # "auto" and the like: Ray finds the address itself
+    try:
+        socket.create_connection((host, int(port)), timeout=REACHABLE_WITHIN_S).close()
+    except OSError as error:
+        raise LabsError(
+            f"RAY_ADDRESS={address}: nothing answers there ({error}); unset it to start Ray on this machine"
+        ) from error
 
 
 def _prepare_environment() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -57,6 +58,16 @@ def test_every_server_and_worker_of_ray_listens_on_loopback_only(seen):
 def test_starting_again_gives_the_same_session_and_stopping_leaves_no_folder(seen):
     assert seen["same"]
     assert not Path(seen["folder"]).exists()
+
+
+@pytest.mark.parametrize("scheme", ["", "ray://"])
+def test_a_cluster_that_is_not_there_is_named_at_once(monkeypatch, scheme):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"{scheme}127.0.0.1:{free.getsockname()[1]}"
+    monkeypatch.setenv("RAY_ADDRESS", address)
+    with pytest.raises(LabsError, match=f"^RAY_ADDRESS={address}: nothing answers there"):
+        ray_session.start()
 
 
 def test_a_ray_that_does_not_start_says_why_in_one_line(monkeypatch):
