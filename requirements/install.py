@@ -437,10 +437,7 @@ def main(argv: list[str] | None = None) -> int:
             if environment.is_whole():
                 return 0
             set_up(environment, system=not arguments.no_system)
-    except SetupError as error:
-        print(f"set-up: {error}", file=sys.stderr)
-        return 2
-    except OSError as error:
+    except (SetupError, OSError) as error:
         print(f"set-up: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:

@@ -76,11 +76,6 @@ class TrainSpec:
                 raise LabsError(f"{option(name)} is {value}: a whole number of at least 1 is needed")
         if self.max_steps is not None and self.max_steps < 1:
             raise LabsError(f"--max-steps is {self.max_steps}: a whole number of at least 1 is needed")
-        if self.global_batch % self.num_workers:
-            raise LabsError(
-                f"--global-batch {self.global_batch} cannot be shared equally by --num-workers {self.num_workers}: "
-                f"choose a multiple, such as {-(-self.global_batch // self.num_workers) * self.num_workers}"
-            )
         if self.checkpoints_to_keep < 2:
             raise LabsError(
                 f"--checkpoints-to-keep is {self.checkpoints_to_keep}: at least 2, or a damaged one ends a run"
@@ -95,7 +90,9 @@ class TrainSpec:
             raise LabsError(f"--warmup-fraction is {self.warmup_fraction}: at least 0 and below 1")
 
     def check_against(self, cores: int, gpus: int) -> None:
-        """Refuse more workers than this machine has devices for: they would time each other, not the training.
+        """Refuse more workers than this machine has devices for, or than can share the global batch equally.
+
+        Workers that wait for a core time each other, not the training.
 
         Raises:
             LabsError: names the wish, what is there, and a command that fits.
@@ -111,6 +108,12 @@ class TrainSpec:
             raise LabsError(
                 f"--num-workers {self.num_workers} x --threads-per-worker {self.threads_per_worker} needs more than "
                 f"the {cores} cores of this machine: use --num-workers {max(1, cores // self.threads_per_worker)}"
+            )
+        # Last: with a batch that suits too many workers they would be refused all the same.
+        if self.global_batch % self.num_workers:
+            raise LabsError(
+                f"--global-batch {self.global_batch} cannot be shared equally by --num-workers {self.num_workers}: "
+                f"choose a multiple, such as {-(-self.global_batch // self.num_workers) * self.num_workers}"
             )
 
     def data_options(self) -> dict[str, Any]:

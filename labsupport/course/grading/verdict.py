@@ -3,7 +3,7 @@
 A verdict is displayed as text and as HTML, and stored as JSON under `MIME` in the executed notebook. Nothing in it
 differs from run to run: no durations, no memory addresses, no paths.
 
-What is not covered: how an answer is graded (`grading`).
+What is not covered: how an answer is graded (`exercise`).
 """
 
 from __future__ import annotations
