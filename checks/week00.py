@@ -174,7 +174,7 @@ def _serving(draw: random.Random) -> Cases:
     needed = (weights + kv_bytes * tokens) / degree
     yield line | {"gpu_memory_bytes": weights / degree / ratio}, ratio
     yield line | cache | {"gpu_memory_bytes": needed / ratio}, ratio
-    yield line | cache | {"gpu_memory_bytes": needed / share / ratio, "memory_utilisation": share}, ratio
+    yield line | cache | {"gpu_memory_bytes": needed / share / ratio, "memory_utilization": share}, ratio
 
 
 def _one_stream(draw: random.Random) -> Cases:
@@ -211,7 +211,7 @@ def memory(answer: Any) -> Check:
         Criterion("activations", "activations are added after sharding; stated bytes per parameter replace the 16",
                   _gives(_activations), hint="line.get(name, default); ZeRO shards the state, not the activations"),
         Criterion("serving", "weights and cached tokens per GPU of a replica give their ratio to the usable memory",
-                  _gives(_serving), hint="both are split over the replica; memory_utilisation is the usable share"),
+                  _gives(_serving), hint="both are split over the replica; memory_utilization is the usable share"),
         Criterion("one-stream", "a single stream gives its ratio to bandwidth over weight bytes",
                   _gives(_one_stream), hint="every token reads all weights once"),
         Criterion("batch", "a batch reads the weights once and every sequence's cache, with the bandwidth of all GPUs",
@@ -506,7 +506,7 @@ WRONG: dict[Callable[[Any], Check], list[Wrong]] = {
         Wrong("forgets the master weights", _assuming(overruns.memory, state_bytes_per_parameter=12), "training-state"),
         Wrong("shards the activations too", _shards_the_activations, "activations"),
         Wrong("takes 16 bytes in any case", _without(overruns.memory, "state_bytes_per_parameter"), "activations"),
-        Wrong("fills all of the memory", _without(overruns.memory, "memory_utilisation"), "serving"),
+        Wrong("fills all of the memory", _without(overruns.memory, "memory_utilization"), "serving"),
         Wrong("holds a replica against one GPU", _with(overruns.memory, tensor_parallel=lambda degree: 1), "serving"),
         Wrong("takes bytes for elements", _with(overruns.memory, weight_bytes=lambda size: size / 2), "one-stream"),
         Wrong("bounds a batch like one stream", _with(overruns.memory, decode_batch=lambda batch: 1), "batch"),

@@ -45,8 +45,8 @@ _RIGHT = {"gcs_server": "A", "raylet": "B", "worker": "C", "driver": "D", "dashb
 # --- 1.2: a sampler --------------------------------------------------------------------------------------------------
 
 
-def _deal(answer: Any, num_samples: int, world: int, **kwargs: int) -> list[list[int]]:
-    return [[int(i) for i in answer(num_samples, world, rank, **kwargs)] for rank in range(world)]
+def _deal(answer: Any, num_samples: int, world_size: int, **kwargs: int) -> list[list[int]]:
+    return [[int(i) for i in answer(num_samples, world_size, rank, **kwargs)] for rank in range(world_size)]
 
 
 def _in_turn(shares: Sequence[Sequence[int]]) -> list[int]:
@@ -67,15 +67,15 @@ def _cases() -> list[tuple[int, int, int, int]]:
 
 def _all_dealt_once(answer: Any) -> bool:
     return all(
-        sorted(i for share in _deal(answer, n, world, epoch=epoch, seed=seed) for i in share) == list(range(n))
-        for n, epoch, seed, _ in _cases() for world in WORLDS
+        sorted(i for share in _deal(answer, n, world_size, epoch=epoch, seed=seed) for i in share) == list(range(n))
+        for n, epoch, seed, _ in _cases() for world_size in WORLDS
     )  # fmt: skip
 
 
 def _balanced(answer: Any) -> bool:
     for n, epoch, seed, start in _cases():
-        for world in WORLDS:
-            sizes = [len(share) for share in _deal(answer, n, world, epoch=epoch, seed=seed, start=start)]
+        for world_size in WORLDS:
+            sizes = [len(share) for share in _deal(answer, n, world_size, epoch=epoch, seed=seed, start=start)]
             if max(sizes) - min(sizes) > 1:
                 return False
     return True
@@ -83,7 +83,7 @@ def _balanced(answer: Any) -> bool:
 
 def _same_order(answer: Any) -> bool:
     return all(
-        len({tuple(_in_turn(_deal(answer, n, world, epoch=epoch, seed=seed))) for world in WORLDS}) == 1
+        len({tuple(_in_turn(_deal(answer, n, world_size, epoch=epoch, seed=seed))) for world_size in WORLDS}) == 1
         for n, epoch, seed, _ in _cases()
     )
 
@@ -96,8 +96,8 @@ def _shuffled(answer: Any) -> bool:
 def _resumes(answer: Any) -> bool:
     for n, epoch, seed, start in _cases():
         whole = _in_turn(_deal(answer, n, 1, epoch=epoch, seed=seed))
-        for world in WORLDS:
-            rest = _deal(answer, n, world, epoch=epoch, seed=seed, start=start)
+        for world_size in WORLDS:
+            rest = _deal(answer, n, world_size, epoch=epoch, seed=seed, start=start)
             if _in_turn(rest) != whole[start:]:
                 return False
     return True
@@ -116,7 +116,7 @@ def _leaves_generators_alone(answer: Any) -> bool:
 
 
 def sampler(answer: Any) -> Check:
-    """Grade exercise 1.2: `shard(num_samples, world, rank, *, epoch, seed, start=0)`."""
+    """Grade exercise 1.2: `shard(num_samples, world_size, rank, *, epoch, seed, start=0)`."""
     return check("1.2", answer, [
         Criterion("covers", "every sample is dealt exactly once, for 1 to 8 workers and sizes that do not divide",
                   _all_dealt_once, hint="padding repeats samples, a dropped tail loses them; shares may differ by one"),
@@ -137,54 +137,62 @@ def _order(num_samples: int, epoch: int, seed: int) -> list[int]:
     return [int(i) for i in np.random.default_rng([seed, epoch]).permutation(num_samples)]
 
 
-def _blocks(num_samples: int, world: int, rank: int, *, epoch: int, seed: int, start: int = 0) -> list[int]:
-    return [int(i) for i in np.array_split(np.array(_order(num_samples, epoch, seed)[start:], dtype=int), world)[rank]]
+def _blocks(num_samples: int, world_size: int, rank: int, *, epoch: int, seed: int, start: int = 0) -> list[int]:
+    return [
+        int(i) for i in np.array_split(np.array(_order(num_samples, epoch, seed)[start:], dtype=int), world_size)[rank]
+    ]
 
 
-def _own_shuffle(num_samples: int, world: int, rank: int, *, epoch: int, seed: int, start: int = 0) -> list[int]:
-    return _order(num_samples, epoch, seed + rank)[start:][rank::world]
+def _own_shuffle(num_samples: int, world_size: int, rank: int, *, epoch: int, seed: int, start: int = 0) -> list[int]:
+    return _order(num_samples, epoch, seed + rank)[start:][rank::world_size]
 
 
-def _padded(num_samples: int, world: int, rank: int, *, epoch: int, seed: int, start: int = 0) -> list[int]:
+def _padded(num_samples: int, world_size: int, rank: int, *, epoch: int, seed: int, start: int = 0) -> list[int]:
     order = _order(num_samples, epoch, seed)[start:]
-    return (order + order[: -len(order) % world])[rank::world]
+    return (order + order[: -len(order) % world_size])[rank::world_size]
 
 
-def _tail_dropped(num_samples: int, world: int, rank: int, *, epoch: int, seed: int, start: int = 0) -> list[int]:
+def _tail_dropped(num_samples: int, world_size: int, rank: int, *, epoch: int, seed: int, start: int = 0) -> list[int]:
     order = _order(num_samples, epoch, seed)[start:]
-    return order[: len(order) // world * world][rank::world]
+    return order[: len(order) // world_size * world_size][rank::world_size]
 
 
-def _epoch_forgotten(num_samples: int, world: int, rank: int, *, epoch: int, seed: int, start: int = 0) -> list[int]:
-    return _order(num_samples, 0, seed)[start:][rank::world]
+def _epoch_forgotten(
+    num_samples: int, world_size: int, rank: int, *, epoch: int, seed: int, start: int = 0
+) -> list[int]:
+    return _order(num_samples, 0, seed)[start:][rank::world_size]
 
 
-def _start_of_share(num_samples: int, world: int, rank: int, *, epoch: int, seed: int, start: int = 0) -> list[int]:
-    return _order(num_samples, epoch, seed)[rank::world][start // world :]
+def _start_of_share(
+    num_samples: int, world_size: int, rank: int, *, epoch: int, seed: int, start: int = 0
+) -> list[int]:
+    return _order(num_samples, epoch, seed)[rank::world_size][start // world_size :]
 
 
-def _global_generator(num_samples: int, world: int, rank: int, *, epoch: int, seed: int, start: int = 0) -> list[int]:
+def _global_generator(
+    num_samples: int, world_size: int, rank: int, *, epoch: int, seed: int, start: int = 0
+) -> list[int]:
     np.random.seed([seed, epoch])
-    return [int(i) for i in np.random.permutation(num_samples)][start:][rank::world]
+    return [int(i) for i in np.random.permutation(num_samples)][start:][rank::world_size]
 
 
-def _one_does_all(num_samples: int, world: int, rank: int, *, epoch: int, seed: int, start: int = 0) -> list[int]:
+def _one_does_all(num_samples: int, world_size: int, rank: int, *, epoch: int, seed: int, start: int = 0) -> list[int]:
     return _order(num_samples, epoch, seed)[start:] if rank == 0 else []
 
 
 # --- 1.3: ring all-reduce --------------------------------------------------------------------------------------------
 
-RINGS = [(world, length) for world in (1, 2, 3, 4, 6) for length in (0, 1, 2, 5, 12, 17)]
+RINGS = [(world_size, length) for world_size in (1, 2, 3, 4, 6) for length in (0, 1, 2, 5, 12, 17)]
 
 
-def _inputs(world: int, length: int, dtype: str = "float64") -> list[np.ndarray]:
-    draw = np.random.default_rng([world, length, *seeds(1)])
-    return [draw.standard_normal(length).astype(dtype) for _ in range(world)]
+def _inputs(world_size: int, length: int, dtype: str = "float64") -> list[np.ndarray]:
+    draw = np.random.default_rng([world_size, length, *seeds(1)])
+    return [draw.standard_normal(length).astype(dtype) for _ in range(world_size)]
 
 
 def _sums(answer: Any) -> bool:
-    for world, length in RINGS:
-        inputs = _inputs(world, length)
+    for world_size, length in RINGS:
+        inputs = _inputs(world_size, length)
         run = run_in_lockstep(answer, [values.copy() for values in inputs])
         if not all(output.shape == (length,) and np.allclose(output, sum(inputs)) for output in run.outputs):
             return False
@@ -193,7 +201,7 @@ def _sums(answer: Any) -> bool:
 
 def _same_bits(answer: Any) -> bool:
     # In single precision the order of a sum shows in the last bits.
-    runs = [run_in_lockstep(answer, _inputs(world, 64, "float32")) for world in (3, 4, 6)]
+    runs = [run_in_lockstep(answer, _inputs(world_size, 64, "float32")) for world_size in (3, 4, 6)]
     return all(len({output.tobytes() for output in run.outputs}) == 1 for run in runs)
 
 
@@ -202,9 +210,9 @@ def _steps(answer: Any) -> bool:
 
 
 def _bytes(answer: Any) -> bool:
-    for world, length in RINGS:
-        run = run_in_lockstep(answer, _inputs(world, length))
-        if max(run.bytes_sent) > 2 * (world - 1) * math.ceil(length / world) * 8:
+    for world_size, length in RINGS:
+        run = run_in_lockstep(answer, _inputs(world_size, length))
+        if max(run.bytes_sent) > 2 * (world_size - 1) * math.ceil(length / world_size) * 8:
             return False
     return True
 
@@ -217,7 +225,7 @@ def _input_kept(answer: Any) -> bool:
 
 
 def ring(answer: Any) -> Check:
-    """Grade exercise 1.3: a generator `ring_all_reduce(rank, world, values)`."""
+    """Grade exercise 1.3: a generator `ring_all_reduce(rank, world_size, values)`."""
     return check("1.3", answer, [
         Criterion("sum", "every rank ends with the sum, for 1 to 6 ranks and lengths from 0 to 17",
                   _sums, hint="np.array_split copes with such lengths; reduce-scatter alone is half the way"),
@@ -235,56 +243,56 @@ def ring(answer: Any) -> Check:
 Ring = Generator[np.ndarray, np.ndarray, np.ndarray]
 
 
-def _pass_everything_round(rank: int, world: int, values: np.ndarray) -> Ring:
+def _pass_everything_round(rank: int, world_size: int, values: np.ndarray) -> Ring:
     total, travelling = values.copy(), values
-    for _ in range(world - 1):
+    for _ in range(world_size - 1):
         travelling = yield travelling
         total = total + travelling
     return total
 
 
-def _reduce_scatter_only(rank: int, world: int, values: np.ndarray) -> Ring:
-    chunks = [chunk.copy() for chunk in np.array_split(values, world)]
-    for step in range(world - 1):
-        received = yield chunks[(rank - step) % world]
-        chunks[(rank - step - 1) % world] += received
+def _reduce_scatter_only(rank: int, world_size: int, values: np.ndarray) -> Ring:
+    chunks = [chunk.copy() for chunk in np.array_split(values, world_size)]
+    for step in range(world_size - 1):
+        received = yield chunks[(rank - step) % world_size]
+        chunks[(rank - step - 1) % world_size] += received
     return np.concatenate(chunks)
 
 
-def _equal_chunks(rank: int, world: int, values: np.ndarray) -> Ring:
-    size = len(values) // world
-    result = yield from ring_all_reduce(rank, world, values[: size * world])
+def _equal_chunks(rank: int, world_size: int, values: np.ndarray) -> Ring:
+    size = len(values) // world_size
+    result = yield from ring_all_reduce(rank, world_size, values[: size * world_size])
     return result
 
 
-def _on_views(rank: int, world: int, values: np.ndarray) -> Ring:
-    chunks = np.array_split(values, world)
-    for step in range(world - 1):
-        received = yield chunks[(rank - step) % world]
-        chunks[(rank - step - 1) % world] += received
-    for step in range(world - 1):
-        received = yield chunks[(rank + 1 - step) % world]
-        chunks[(rank - step) % world][:] = received
+def _on_views(rank: int, world_size: int, values: np.ndarray) -> Ring:
+    chunks = np.array_split(values, world_size)
+    for step in range(world_size - 1):
+        received = yield chunks[(rank - step) % world_size]
+        chunks[(rank - step - 1) % world_size] += received
+    for step in range(world_size - 1):
+        received = yield chunks[(rank + 1 - step) % world_size]
+        chunks[(rank - step) % world_size][:] = received
     return np.concatenate(chunks)
 
 
-def _whole_array_each_step(rank: int, world: int, values: np.ndarray) -> Ring:
+def _whole_array_each_step(rank: int, world_size: int, values: np.ndarray) -> Ring:
     whole = values.copy()
-    edges = np.cumsum([0, *(len(chunk) for chunk in np.array_split(values, world))])
-    part = [slice(edges[i], edges[i + 1]) for i in range(world)]
-    for step in range(world - 1):
+    edges = np.cumsum([0, *(len(chunk) for chunk in np.array_split(values, world_size))])
+    part = [slice(edges[i], edges[i + 1]) for i in range(world_size)]
+    for step in range(world_size - 1):
         received = yield whole
-        mine = part[(rank - step - 1) % world]
+        mine = part[(rank - step - 1) % world_size]
         whole[mine] += received[mine]
-    for step in range(world - 1):
+    for step in range(world_size - 1):
         received = yield whole
-        mine = part[(rank - step) % world]
+        mine = part[(rank - step) % world_size]
         whole[mine] = received[mine]
     return whole
 
 
-def _one_step_too_many(rank: int, world: int, values: np.ndarray) -> Ring:
-    result = yield from ring_all_reduce(rank, world, values)
+def _one_step_too_many(rank: int, world_size: int, values: np.ndarray) -> Ring:
+    result = yield from ring_all_reduce(rank, world_size, values)
     yield result[:0]
     return result
 
@@ -479,7 +487,7 @@ WRONG: dict[Callable[[Any], Check], list[Wrong]] = {
         Wrong("works on views of the input", _on_views, "input-kept"),
         Wrong("sends the whole array each step", _whole_array_each_step, "bytes"),
         Wrong("one more step than needed", _one_step_too_many, "steps"),
-        Wrong("is no generator", lambda rank, world, values: values * world, "sum"),
+        Wrong("is no generator", lambda rank, world_size, values: values * world_size, "sum"),
     ],
     averaging: [
         Wrong("takes the mean of the means", _mean_of_means, "big-batch"),

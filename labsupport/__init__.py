@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from labsupport.course.display.figures import BarFigure, Line, LineFigure, told
+    from labsupport.course.display.figures import BarFigure, Line, LineFigure, format_guess
     from labsupport.course.display.live import TrainingProgress
     from labsupport.course.display.word_table import WordTable
     from labsupport.course.grading.exercise import Check, Criterion, Status, Wrong, check, seeds, yours_or
@@ -36,12 +36,12 @@ __all__ = [
     "WordTable",
     "Wrong",
     "check",
+    "format_guess",
     "machine",
     "profile",
     "record",
     "scoreboard",
     "seeds",
-    "told",
     "yours_or",
 ]
 
@@ -65,7 +65,7 @@ _HOME = {
     "record": "labsupport.receipts.ledger",
     "scoreboard": "labsupport.course.grading.scoreboard",
     "seeds": "labsupport.course.grading.exercise",
-    "told": "labsupport.course.display.figures",
+    "format_guess": "labsupport.course.display.figures",
     "yours_or": "labsupport.course.grading.exercise",
 }
 

@@ -9,7 +9,7 @@
 # %% [markdown]
 # # Week 0 · Where you start, and what a number is worth
 #
-# A purchase of 256 GPUs rests on one page: tokens per second, utilisation, failover time, availability, cost. Somebody
+# A purchase of 256 GPUs rests on one page: tokens per second, utilization, failover time, availability, cost. Somebody
 # signs it. If one line of that page is impossible, nobody measured it, and the lines around it lose their worth as well.
 # **This course gives every number a receipt, and this week you learn to refuse those that cannot have one.** You also
 # find out what your machine can do, where you stand, and what the fifteen weeks look like on your calendar.
@@ -48,13 +48,13 @@ from IPython.display import display
 
 from checks import week00
 from labsupport import (
-    BarFigure, Kind, LabsError, Line, LineFigure, ReceiptTable, WordTable, machine, profile, record, scoreboard, told,
+    BarFigure, Kind, LabsError, Line, LineFigure, ReceiptTable, WordTable, machine, profile, record, scoreboard, format_guess,
     yours_or,
 )
 from labsupport.course import doctor, overruns, quiz
 from labsupport.course.catalog import PATHS
 from labsupport.course.grading import progress
-from labsupport.course.overruns import apart, states
+from labsupport.course.overruns import ratio, states
 from labsupport.course.schedule import schedule
 from labsupport.course.vendor_report import Truth, report
 from labsupport.faults.processes import kill
@@ -394,7 +394,7 @@ guess_impossible = 4  # SOLUTION
 # printed numbers must be equal, the overrun is the larger divided by the smaller. A rule that knows several relations
 # returns the largest overrun of those the line states, and `None` when it states none of them: not applicable is a third
 # answer, beside fine and broken. Two helpers are there: `states(line, *names)` says whether a line states all of these,
-# `apart(a, b)` is the larger over the smaller.
+# `ratio(a, b)` is the larger over the smaller.
 #
 # ### Training
 #
@@ -424,11 +424,11 @@ def training_overrun(line: dict) -> float | None:
     found = []
     if states(line, "tokens_per_s_per_gpu", "parameters", "peak_flops_per_s"):
         mfu = line["tokens_per_s_per_gpu"] * 6 * line["parameters"] / line["peak_flops_per_s"]
-        found += [mfu, apart(line["mfu"], mfu)] if states(line, "mfu") else [mfu]
+        found += [mfu, ratio(line["mfu"], mfu)] if states(line, "mfu") else [mfu]
     if states(line, "tokens_per_s", "global_batch", "sequence_length", "step_s"):
-        found.append(apart(line["tokens_per_s"], line["global_batch"] * line["sequence_length"] / line["step_s"]))
+        found.append(ratio(line["tokens_per_s"], line["global_batch"] * line["sequence_length"] / line["step_s"]))
     if states(line, "tokens_per_s", "tokens_per_s_per_gpu", "gpus"):
-        found.append(apart(line["tokens_per_s"], line["tokens_per_s_per_gpu"] * line["gpus"]))
+        found.append(ratio(line["tokens_per_s"], line["tokens_per_s_per_gpu"] * line["gpus"]))
     return max(found, default=None)
     # END SOLUTION
 
@@ -475,7 +475,7 @@ LineFigure(
 # | relation | the line states | may also state (value to use where it does not) |
 # |---|---|---|
 # | state and activations against one GPU | `parameters`, `state_shards`, `gpu_memory_bytes` | `state_bytes_per_parameter` (16), `activation_bytes` (0) |
-# | weights and cache against the usable memory | `weight_bytes`, `tensor_parallel`, `gpu_memory_bytes` | `kv_bytes_per_token` and `tokens_in_cache` (0 each), `memory_utilisation` (1) |
+# | weights and cache against the usable memory | `weight_bytes`, `tensor_parallel`, `gpu_memory_bytes` | `kv_bytes_per_token` and `tokens_in_cache` (0 each), `memory_utilization` (1) |
 # | decoding against bandwidth | `decode_tokens_per_s`, `decode_batch`, `weight_bytes`, `memory_bytes_per_s` | `kv_bytes_per_sequence` (0), `tensor_parallel` (1) |
 #
 # Weights and cache are stated for all GPUs of a replica together, memory and bandwidth for one.
@@ -500,7 +500,7 @@ def memory_overrun(line: dict) -> float | None:
         found.append((state + line.get("activation_bytes", 0)) / line["gpu_memory_bytes"])
     if states(line, "weight_bytes", "tensor_parallel", "gpu_memory_bytes"):
         held = line["weight_bytes"] + line.get("kv_bytes_per_token", 0) * line.get("tokens_in_cache", 0)
-        found.append(held / gpus / (line["gpu_memory_bytes"] * line.get("memory_utilisation", 1)))
+        found.append(held / gpus / (line["gpu_memory_bytes"] * line.get("memory_utilization", 1)))
     if states(line, "decode_tokens_per_s", "decode_batch", "weight_bytes", "memory_bytes_per_s"):
         read = line["weight_bytes"] + line["decode_batch"] * line.get("kv_bytes_per_sequence", 0)
         passes_per_s = gpus * line["memory_bytes_per_s"] / read
@@ -612,7 +612,7 @@ def audit(lines: dict[str, dict]) -> set[str]:
     def other_overrun(line):
         if "scaling_efficiency" in line:
             divisor = line["workers"] if line["scaling_mode"] == "strong" else 1
-            return apart(line["scaling_efficiency"], line["one_worker_s"] / line["all_workers_s"] / divisor)
+            return ratio(line["scaling_efficiency"], line["one_worker_s"] / line["all_workers_s"] / divisor)
         if "p99_ms" in line:
             return max(line["p50_ms"] / line["p95_ms"], line["p95_ms"] / line["p99_ms"], 1000 / line["samples"])
         if "lag_s" in line:
@@ -620,7 +620,7 @@ def audit(lines: dict[str, dict]) -> set[str]:
             return path_s / line["lag_s"]
         if "cost_usd" in line:
             parts = zip(line["unit_prices_usd_per_h"], line["usage_hours"], line["resource_counts"], strict=True)
-            return apart(line["cost_usd"], sum(price * hours * count for price, hours, count in parts))
+            return ratio(line["cost_usd"], sum(price * hours * count for price, hours, count in parts))
         return None
 
     return {
@@ -656,7 +656,7 @@ def counted(ids):
     return {kind.value: len(audited.ids(kind) & ids) for kind in reversed(Truth)}
 
 
-print(f"impossible: {len(audited.ids(Truth.IMPOSSIBLE))}; your guess: {told(guess_impossible)}")
+print(f"impossible: {len(audited.ids(Truth.IMPOSSIBLE))}; your guess: {format_guess(guess_impossible)}")
 BarFigure(
     title="The lines of the report",
     x_label="lines",
@@ -718,7 +718,7 @@ for number in range(sizes.pick(smoke=3, cpu=5)):
     contents = Ledger(drilled).read()
     rounds.append((number + 1, acknowledged, len(contents.receipts) - before, len(contents.problems)))
 missing = sum(max(0, acknowledged - kept) for _, acknowledged, kept, _ in rounds)
-print(f"acknowledged receipts missing: {missing}; your guess: {told(guess_missing)}")
+print(f"acknowledged receipts missing: {missing}; your guess: {format_guess(guess_missing)}")
 pd.DataFrame(rounds, columns=["kill", "acknowledged", "in the file", "broken lines"]).set_index("kill")
 
 # %% [markdown]

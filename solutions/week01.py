@@ -39,7 +39,7 @@ import pandas as pd
 
 from checks import week01
 from labsupport import (
-    BarFigure, Line, LineFigure, ReceiptTable, TrainingProgress, WordTable, machine, profile, record, scoreboard, told,
+    BarFigure, Line, LineFigure, ReceiptTable, TrainingProgress, WordTable, machine, profile, record, scoreboard, format_guess,
     yours_or,
 )
 from labsupport.training import collectives, drill, ray_anatomy, ray_session, run_folder, sampler, trainer
@@ -164,11 +164,11 @@ week01.blast_radius(blast_radius)
 # * two calls agree and no global random generator is touched
 
 # %% exercise="1.2"
-def shard(num_samples: int, world: int, rank: int, *, epoch: int, seed: int, start: int = 0) -> list[int]:
+def shard(num_samples: int, world_size: int, rank: int, *, epoch: int, seed: int, start: int = 0) -> list[int]:
     """Return the sample indices of `rank`, in the order in which it processes them."""
     # BEGIN SOLUTION
     order = np.random.default_rng([seed, epoch]).permutation(num_samples)
-    return order[start:][rank::world].tolist()
+    return order[start:][rank::world_size].tolist()
     # END SOLUTION
 
 
@@ -194,10 +194,10 @@ spec = TrainSpec(
     max_steps=sizes.pick(smoke=30, cpu=80, gpu=400), num_workers=num_workers, gpus_per_worker=gpus_per_worker,
     checkpoint_every=5,
 )
-deal = yours_or("1.2", sampler.shard)
-dealt_by = "the course's sampler" if deal is sampler.shard else "your sampler"
+shard_fn = yours_or("1.2", sampler.shard)
+dealt_by = "the course's sampler" if shard_fn is sampler.shard else "your sampler"
 print("samples dealt by:", dealt_by)
-alone = train_alone(spec, run_folder.make("alone"), deal)
+alone = train_alone(spec, run_folder.make("alone"), shard_fn)
 print(f"one process: {len(alone.losses)} steps, loss {alone.losses[1]:.3f} -> {alone.losses[len(alone.losses)]:.3f}")
 
 # %% [markdown]
@@ -206,7 +206,7 @@ print(f"one process: {len(alone.losses)} steps, loss {alone.losses[1]:.3f} -> {a
 # gradients during the backward pass. Most of the seconds before the first step are Python imports in new processes.
 
 # %%
-distributed = trainer.train(spec, deal=deal, on_event=TrainingProgress(f"{num_workers} workers"))
+distributed = trainer.train(spec, shard_fn=shard_fn, on_event=TrainingProgress(f"{num_workers} workers"))
 ReceiptTable(record_run(distributed), caption=f"first step after {distributed.time_to_first_step_s:.0f} s")
 
 # %%
@@ -224,7 +224,7 @@ LineFigure(
 # %%
 difference = largest_difference(alone, distributed)
 record("training.ddp_difference", difference, "nats", n=len(steps), statistic="max", seed=seed, workers=num_workers)
-print(f"largest difference over {len(steps)} steps: {difference:.1e} nats; your guess: {told(guess_difference)}")
+print(f"largest difference over {len(steps)} steps: {difference:.1e} nats; your guess: {format_guess(guess_difference)}")
 
 # %% [markdown]
 # The curves lie on each other; what differs is rounding. Two workers add the same 16 gradients in another order, and
@@ -339,16 +339,16 @@ BarFigure(
 # * the array passed in is left as it was
 
 # %% exercise="1.3"
-def ring_all_reduce(rank: int, world: int, values: np.ndarray):
+def ring_all_reduce(rank: int, world_size: int, values: np.ndarray):
     """Sum `values` (one dimension) over all ranks; yields what goes to the right neighbour in each step."""
     # BEGIN SOLUTION
-    chunks = [chunk.copy() for chunk in np.array_split(values, world)]
-    for step in range(world - 1):
-        received = yield chunks[(rank - step) % world]
-        chunks[(rank - step - 1) % world] += received
-    for step in range(world - 1):
-        received = yield chunks[(rank + 1 - step) % world]
-        chunks[(rank - step) % world] = received
+    chunks = [chunk.copy() for chunk in np.array_split(values, world_size)]
+    for step in range(world_size - 1):
+        received = yield chunks[(rank - step) % world_size]
+        chunks[(rank - step - 1) % world_size] += received
+    for step in range(world_size - 1):
+        received = yield chunks[(rank + 1 - step) % world_size]
+        chunks[(rank - step) % world_size] = received
     return np.concatenate(chunks)
     # END SOLUTION
 
@@ -465,7 +465,7 @@ LineFigure(
 last = {name: losses[-1].mean() for name, losses in per_epoch.items()}
 for name in ("batch 64, rate unchanged", "batch 64, rate x 4"):
     print(f"{name}: {last[name] / last['batch 16']:.1f} times the loss of batch 16 in the last epoch")
-print("your guess for the unchanged rate:", told(guess_ratio))
+print("your guess for the unchanged rate:", format_guess(guess_ratio))
 
 # %% [markdown]
 # A quarter of the steps at the same rate is a quarter of the way, and on the curve it is the loss of epochs ago. How
@@ -520,7 +520,7 @@ guess_recovery_s = 15.0  # SOLUTION
 
 # %%
 result = drill.resume_drill(
-    spec, rank=1, kill_at_step=13, deal=deal, undisturbed=distributed, on_event=TrainingProgress("drill")
+    spec, rank=1, kill_at_step=13, shard_fn=shard_fn, baseline=distributed, on_event=TrainingProgress("drill")
 )
 ReceiptTable(record_drill(result), caption=f"the drill, samples dealt by {dealt_by}")
 
@@ -539,11 +539,11 @@ LineFigure(
 
 # %%
 print(pd.Series(result.phases_s).round(2).to_string())
-print(f"recovery: {result.recovery_s:.1f} s; your guess: {told(guess_recovery_s)}")
+print(f"recovery: {result.recovery_s:.1f} s; your guess: {format_guess(guess_recovery_s)}")
 
 # %%
-print("losses equal, bit for bit:    ", result.undisturbed.losses == result.interrupted.losses)
-print("parameters equal, bit for bit:", result.undisturbed.checksum == result.interrupted.checksum)
+print("losses equal, bit for bit:    ", result.baseline.losses == result.interrupted.losses)
+print("parameters equal, bit for bit:", result.baseline.checksum == result.interrupted.checksum)
 print("steps done twice:             ", result.lost_steps)
 ray_session.stop(session)
 
@@ -580,11 +580,11 @@ def at_epoch_start(batches, state):
 
 
 without = {
-    "nothing": Recovery(deal=deal),
-    "position in the epoch": Recovery(deal=deal, resume=at_epoch_start),
-    "digests": Recovery(deal=deal, verifies=False),
-    "earlier checkpoints": Recovery(deal=deal, choose=lambda candidates, load: (0, [])),
-    "a new name for a repeated step": Recovery(deal=deal, name=lambda step, taken: f"step_{step:07d}"),
+    "nothing": Recovery(shard_fn=shard_fn),
+    "position in the epoch": Recovery(shard_fn=shard_fn, resume=at_epoch_start),
+    "digests": Recovery(shard_fn=shard_fn, verifies=False),
+    "earlier checkpoints": Recovery(shard_fn=shard_fn, choose=lambda candidates, load: (0, [])),
+    "a new name for a repeated step": Recovery(shard_fn=shard_fn, name=lambda step, taken: f"step_{step:07d}"),
 }
 failing = {part: failing_seeds(range(schedules), recovery) for part, recovery in without.items()}
 ReceiptTable([record_schedules(failing["nothing"], schedules)], caption=f"{dealt_by}, nothing taken away")

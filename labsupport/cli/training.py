@@ -190,7 +190,7 @@ def _summary(result: TrainResult) -> dict[str, Any]:
     return {
         "model": result.spec.model,
         "dataset": result.spec.dataset,
-        "num_workers": result.world,
+        "num_workers": result.world_size,
         "steps": steps,
         "first_loss": _number(result.losses[1]),
         "last_loss": _number(result.losses[steps]),

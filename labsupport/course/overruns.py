@@ -31,11 +31,11 @@ def training(line: Line) -> float | None:
         mfu = line["tokens_per_s_per_gpu"] * 6 * line["parameters"] / line["peak_flops_per_s"]
         found.append(mfu)
         if "mfu" in line:
-            found.append(apart(line["mfu"], mfu))
+            found.append(ratio(line["mfu"], mfu))
     if states(line, "tokens_per_s", "global_batch", "sequence_length", "step_s"):
-        found.append(apart(line["tokens_per_s"], line["global_batch"] * line["sequence_length"] / line["step_s"]))
+        found.append(ratio(line["tokens_per_s"], line["global_batch"] * line["sequence_length"] / line["step_s"]))
     if states(line, "tokens_per_s", "tokens_per_s_per_gpu", "gpus"):
-        found.append(apart(line["tokens_per_s"], line["tokens_per_s_per_gpu"] * line["gpus"]))
+        found.append(ratio(line["tokens_per_s"], line["tokens_per_s_per_gpu"] * line["gpus"]))
     return max(found, default=None)
 
 
@@ -48,7 +48,7 @@ def memory(line: Line) -> float | None:
         found.append((state + line.get("activation_bytes", 0)) / line["gpu_memory_bytes"])
     if states(line, "weight_bytes", "tensor_parallel", "gpu_memory_bytes"):
         held = line["weight_bytes"] + line.get("kv_bytes_per_token", 0) * line.get("tokens_in_cache", 0)
-        found.append(held / gpus / (line["gpu_memory_bytes"] * line.get("memory_utilisation", 1)))
+        found.append(held / gpus / (line["gpu_memory_bytes"] * line.get("memory_utilization", 1)))
     if states(line, "decode_tokens_per_s", "decode_batch", "weight_bytes", "memory_bytes_per_s"):
         read = line["weight_bytes"] + line["decode_batch"] * line.get("kv_bytes_per_sequence", 0)
         found.append(line["decode_tokens_per_s"] / (line["decode_batch"] * gpus * line["memory_bytes_per_s"] / read))
@@ -77,7 +77,7 @@ def rest(line: Line) -> float | None:
     found = []
     if states(line, "scaling_efficiency", "scaling_mode", "workers", "one_worker_s", "all_workers_s"):
         divisor = line["workers"] if line["scaling_mode"] == "strong" else 1
-        found.append(apart(line["scaling_efficiency"], line["one_worker_s"] / line["all_workers_s"] / divisor))
+        found.append(ratio(line["scaling_efficiency"], line["one_worker_s"] / line["all_workers_s"] / divisor))
     if states(line, "p50_ms", "p95_ms", "p99_ms", "samples"):
         found += [line["p50_ms"] / line["p95_ms"], line["p95_ms"] / line["p99_ms"]]
         found.append(BEYOND * 100 / line["samples"])  # one sample in a hundred lies beyond the p99
@@ -85,7 +85,7 @@ def rest(line: Line) -> float | None:
         found.append((line["one_way_latency_s"] + line["object_bytes"] / line["path_bytes_per_s"]) / line["lag_s"])
     if states(line, "cost_usd", "unit_prices_usd_per_h", "usage_hours", "resource_counts"):
         rows = zip(line["unit_prices_usd_per_h"], line["usage_hours"], line["resource_counts"], strict=True)
-        found.append(apart(line["cost_usd"], sum(price * hours * count for price, hours, count in rows)))
+        found.append(ratio(line["cost_usd"], sum(price * hours * count for price, hours, count in rows)))
     return max(found, default=None)
 
 
@@ -102,6 +102,6 @@ def states(line: Line, *names: str) -> bool:
     return all(name in line for name in names)
 
 
-def apart(printed: float, computed: float) -> float:
+def ratio(printed: float, computed: float) -> float:
     """Return the larger of two positive numbers over the smaller: 1 where they are equal."""
     return max(printed / computed, computed / printed)

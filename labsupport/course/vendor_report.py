@@ -187,7 +187,7 @@ def _serving_memory(draw: np.random.Generator, gpu: _Gpu, known: Truth) -> Draft
         f"{weights / 1e9:g} GB of weights on {degree} x {gpu.name} ({gpu.memory_bytes / 1e9:g} GB each, "
         f"{_MEMORY_USED:.0%} usable): {tokens:,.0f} tokens in the cache at once, {kv_bytes / 1024:g} KiB each.",
         {"weight_bytes": weights, "tensor_parallel": degree, "gpu_memory_bytes": gpu.memory_bytes,
-         "memory_utilisation": _MEMORY_USED, "kv_bytes_per_token": kv_bytes, "tokens_in_cache": tokens},
+         "memory_utilization": _MEMORY_USED, "kv_bytes_per_token": kv_bytes, "tokens_in_cache": tokens},
     )  # fmt: skip
 
 
@@ -375,7 +375,7 @@ class Topic:
 
 
 TOPICS = (
-    Topic("model FLOP/s utilisation", _mfu, can_be_suspicious=True),
+    Topic("model FLOP/s utilization", _mfu, can_be_suspicious=True),
     Topic("throughput of a step", _step),
     Topic("throughput of a job", _job),
     Topic("memory in training", _training_memory),

@@ -7,7 +7,7 @@ Each is read after its block:
     cpu.busy_fraction, rss.peak_bytes
 
 What is not covered: processes that leave the tree before they are seen (inside `processes.supervised` orphans stay in
-it), and a peak between two samples. CPU busy is not GPU utilisation, and GPU utilisation is only the part of the time
+it), and a peak between two samples. CPU busy is not GPU utilization, and GPU utilization is only the part of the time
 in which *some* kernel ran: it says nothing of how much of the device that kernel filled.
 """
 
@@ -101,14 +101,14 @@ class GpuSample:
     at_s: float
     """Seconds since the block began."""
     device: int
-    utilisation: float | None
+    utilization: float | None
     """Part (0 to 1) of NVML's sample period, 1/6 to 1 s by product, in which a kernel was running."""
     memory_bytes: int | None
     """Device memory in use, by everybody."""
 
 
 class GpuMeter:
-    """GPU utilisation and memory through NVML, sampled; read after the block.
+    """GPU utilization and memory through NVML, sampled; read after the block.
 
     Without a GPU `available` is False, `samples` is empty and the figures are None.
     """
@@ -125,9 +125,9 @@ class GpuMeter:
         self._sampler = _Sampler(self._sample, interval_s)
 
     @property
-    def mean_utilisation(self) -> float | None:
+    def mean_utilization(self) -> float | None:
         """Mean over all samples and devices, 0 to 1."""
-        known = [one.utilisation for one in self.samples if one.utilisation is not None]
+        known = [one.utilization for one in self.samples if one.utilization is not None]
         return sum(known) / len(known) if known else None
 
     @property
@@ -158,13 +158,13 @@ class GpuMeter:
         assert library is not None
         at_s = time.perf_counter() - self._started
         for index in range(self._devices):
-            utilisation = memory_bytes = None
+            utilization = memory_bytes = None
             with contextlib.suppress(library.NVMLError):
                 device = library.nvmlDeviceGetHandleByIndex(index)
                 with contextlib.suppress(library.NVMLError):  # a device cut into MIG slices has none
-                    utilisation = library.nvmlDeviceGetUtilizationRates(device).gpu / 100
+                    utilization = library.nvmlDeviceGetUtilizationRates(device).gpu / 100
                 memory_bytes = int(library.nvmlDeviceGetMemoryInfo(device).used)
-            self._readings.append(GpuSample(at_s, index, utilisation, memory_bytes))
+            self._readings.append(GpuSample(at_s, index, utilization, memory_bytes))
 
 
 class _Sampler:

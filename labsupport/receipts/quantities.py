@@ -55,11 +55,11 @@ QUANTITIES: dict[str, Quantity] = {
     "head_size": Quantity("elements", "width of one attention head", _ONE),
     "bytes_per_element": Quantity("B", "bytes of one cached key or value element"),
     "peak_flops_per_s": Quantity("FLOP/s", "dense peak of one GPU for the number format used, not the sparse figure"),
-    "mfu": Quantity("fraction", "model FLOP/s utilisation as printed; recomputed activations do not count", _ANY),
+    "mfu": Quantity("fraction", "model FLOP/s utilization as printed; recomputed activations do not count", _ANY),
     # Memory
     "gpu_memory_bytes": Quantity("B", "memory of one GPU"),
     "memory_bytes_per_s": Quantity("B/s", "memory bandwidth of one GPU"),
-    "memory_utilisation": Quantity("fraction", "share of GPU memory that the server may fill"),
+    "memory_utilization": Quantity("fraction", "share of GPU memory that the server may fill"),
     "state_shards": Quantity(
         "shards", "ZeRO/FSDP degree of parameters, gradients and optimiser state; 1 is unsharded", _ONE
     ),
@@ -137,11 +137,11 @@ QUANTITIES: dict[str, Quantity] = {
     "object_bytes": Quantity("B", "size of one replicated object", _ZERO),
     "path_bytes_per_s": Quantity("B/s", "bandwidth of the replication path"),
     # Shares
-    "utilisation": Quantity("fraction", "share of time a device is busy", _ANY),
+    "utilization": Quantity("fraction", "share of time a device is busy", _ANY),
     "allocation": Quantity("fraction", "share of GPU-seconds handed to jobs, while there is a backlog", _ANY),
     "hit_rate": Quantity("fraction", "share of look-ups that hit", _ANY),
     "gpu_efficiency": Quantity("fraction", "a word without a definition; see gpu_efficiency_means", _ANY),
-    "gpu_efficiency_means": Quantity("allocation, utilisation or mfu", "which share 'GPU efficiency' is", _TEXT),
+    "gpu_efficiency_means": Quantity("allocation, utilization or mfu", "which share 'GPU efficiency' is", _TEXT),
     "allocated_gpu_s": Quantity("GPU s", "GPU-seconds handed to jobs", _ZERO),
     "capacity_gpu_s": Quantity("GPU s", "GPU-seconds that existed"),
     "demand_gpu_s": Quantity("GPU s", "GPU-seconds that jobs asked for"),

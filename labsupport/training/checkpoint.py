@@ -81,7 +81,7 @@ def load_verified(path: Path) -> Any:
     return torch.load(io.BytesIO(payload), map_location="cpu", weights_only=True)
 
 
-def free_name(step: int, taken: Collection[str]) -> str:
+def next_checkpoint_name(step: int, taken: Collection[str]) -> str:
     """Name the checkpoint of a step; `step_0000015_2` where a run that fell back comes by step 15 once more.
 
     Ray Train prunes old checkpoints by their folder. With the damaged checkpoint's name used again, pruning it would

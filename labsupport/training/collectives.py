@@ -33,17 +33,17 @@ class RingRun:
     bytes_sent: tuple[int, ...]  # per rank
 
 
-def ring_all_reduce(rank: int, world: int, values: np.ndarray) -> Generator[np.ndarray, np.ndarray, np.ndarray]:
+def ring_all_reduce(rank: int, world_size: int, values: np.ndarray) -> Generator[np.ndarray, np.ndarray, np.ndarray]:
     """Sum `values` (one dimension, any length) over all ranks: reduce-scatter, then all-gather."""
     import numpy as np
 
-    chunks = [chunk.copy() for chunk in np.array_split(values, world)]
-    for step in range(world - 1):  # after it, rank r holds the complete sum of chunk r + 1
-        received = yield chunks[(rank - step) % world]
-        chunks[(rank - step - 1) % world] += received
-    for step in range(world - 1):
-        received = yield chunks[(rank + 1 - step) % world]
-        chunks[(rank - step) % world] = received
+    chunks = [chunk.copy() for chunk in np.array_split(values, world_size)]
+    for step in range(world_size - 1):  # after it, rank r holds the complete sum of chunk r + 1
+        received = yield chunks[(rank - step) % world_size]
+        chunks[(rank - step - 1) % world_size] += received
+    for step in range(world_size - 1):
+        received = yield chunks[(rank + 1 - step) % world_size]
+        chunks[(rank - step) % world_size] = received
     return np.concatenate(chunks)
 
 
@@ -56,13 +56,13 @@ def run_in_lockstep(program: Program, inputs: Sequence[np.ndarray]) -> RingRun:
     """
     import numpy as np
 
-    world = len(inputs)
-    ranks = [program(rank, world, values) for rank, values in enumerate(inputs)]
+    world_size = len(inputs)
+    ranks = [program(rank, world_size, values) for rank, values in enumerate(inputs)]
     outputs: dict[int, np.ndarray] = {}
-    bytes_sent = [0] * world
+    bytes_sent = [0] * world_size
     steps = 0
-    inbox: list[Any] = [None] * world  # a generator is started by sending it None
-    while len(outputs) < world:
+    inbox: list[Any] = [None] * world_size  # a generator is started by sending it None
+    while len(outputs) < world_size:
         sent: dict[int, np.ndarray] = {}
         for rank, generator in enumerate(ranks):
             if rank in outputs:
@@ -73,16 +73,18 @@ def run_in_lockstep(program: Program, inputs: Sequence[np.ndarray]) -> RingRun:
                 outputs[rank] = stop.value
                 continue
             if not isinstance(message, np.ndarray):
-                raise RingError(f"rank {rank} of {world} sent {type(message).__name__} in step {steps}, not an array")
+                raise RingError(
+                    f"rank {rank} of {world_size} sent {type(message).__name__} in step {steps}, not an array"
+                )
             sent[rank] = message.copy()  # a network does not share memory: later writes must not reach the receiver
             bytes_sent[rank] += message.nbytes
         if sent and outputs:
             raise RingError(
-                f"after {steps} steps rank {min(outputs)} of {world} has finished and rank {min(sent)} still sends"
+                f"after {steps} steps rank {min(outputs)} of {world_size} has finished and rank {min(sent)} still sends"
             )
-        inbox = [sent.get((rank - 1) % world) for rank in range(world)]
+        inbox = [sent.get((rank - 1) % world_size) for rank in range(world_size)]
         steps += bool(sent)
-    return RingRun(tuple(outputs[rank] for rank in range(world)), steps, tuple(bytes_sent))
+    return RingRun(tuple(outputs[rank] for rank in range(world_size)), steps, tuple(bytes_sent))
 
 
 def run_on_actors(program: Program, inputs: Sequence[np.ndarray]) -> RingRun:
@@ -93,10 +95,10 @@ def run_on_actors(program: Program, inputs: Sequence[np.ndarray]) -> RingRun:
     """
     import ray
 
-    world = len(inputs)
+    world_size = len(inputs)
     rank_actor = ray.remote(num_cpus=0)(_Rank)
-    actors = [rank_actor.remote(program, rank, world, values) for rank, values in enumerate(inputs)]
-    steps = 2 * (world - 1)
+    actors = [rank_actor.remote(program, rank, world_size, values) for rank, values in enumerate(inputs)]
+    steps = 2 * (world_size - 1)
     messages = [actor.advance.remote(None) for actor in actors]
     for _ in range(steps):
         messages = [actor.advance.remote(messages[rank - 1]) for rank, actor in enumerate(actors)]
@@ -109,8 +111,8 @@ def run_on_actors(program: Program, inputs: Sequence[np.ndarray]) -> RingRun:
 class _Rank:
     """One rank of the ring inside its own process."""
 
-    def __init__(self, program: Program, rank: int, world: int, values: np.ndarray) -> None:
-        self._generator = program(rank, world, values)
+    def __init__(self, program: Program, rank: int, world_size: int, values: np.ndarray) -> None:
+        self._generator = program(rank, world_size, values)
         self._bytes_sent = 0
         self._output: np.ndarray | None = None
 

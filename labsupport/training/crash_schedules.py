@@ -1,10 +1,10 @@
 """A training run in virtual time under seeded crashes: is every step applied once, in order, whatever dies when?
 
 The parts that decide this are the real ones: `sampler.GlobalBatches` with its saved position, `checkpoint.newest_valid`
-and `checkpoint.free_name`. Storage keeps the newest checkpoints as Ray Train does: a list of names, whose oldest entry
-is removed together with the folder of that name. In place of a model there is a chain of digests: its state is the
-sha256 of the state before and the batch, so that two runs end in the same state only if they applied the same batches
-in the same order.
+and `checkpoint.next_checkpoint_name`. Storage keeps the newest checkpoints as Ray Train does: a list of names, whose
+oldest entry is removed together with the folder of that name. In place of a model there is a chain of digests: its
+state is the sha256 of the state before and the batch, so that two runs end in the same state only if they applied the
+same batches in the same order.
 
 A schedule kills the group after some steps, several times; it may damage the newest checkpoint at that moment, cut off
 the one being written, and bring the group back with another number of workers.
@@ -22,7 +22,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from labsupport.training.checkpoint import CheckpointError, free_name, newest_valid
+from labsupport.training.checkpoint import CheckpointError, newest_valid, next_checkpoint_name
 from labsupport.training.sampler import GlobalBatches, shard
 
 NUM_SAMPLES = 70  # not a multiple of the batch: the incomplete one at the end of an epoch is left out
@@ -64,8 +64,8 @@ class Recovery:
 
     choose: Callable[[Sequence[str], Load], tuple[int, list[str]]] = newest_valid
     resume: Callable[[GlobalBatches, dict[str, Any]], None] = GlobalBatches.load_state
-    name: Callable[[int, Collection[str]], str] = free_name
-    deal: Callable[..., Sequence[int]] = shard
+    name: Callable[[int, Collection[str]], str] = next_checkpoint_name
+    shard_fn: Callable[..., Sequence[int]] = shard
     verifies: bool = True
 
 
@@ -97,7 +97,7 @@ def survive(seed: int, recovery: Recovery | None = None) -> Survival:
                 storage.damage_newest()
     except (CheckpointError, KeyError, ValueError) as error:
         return Survival(seed, len(crashes), repeated, f"{type(error).__name__}: {error}")
-    equal = (chain, step) == undisturbed(recovery.deal)
+    equal = (chain, step) == baseline(recovery.shard_fn)
     return Survival(
         seed, len(crashes), repeated, None if equal else "applied other batches, or the same in another order"
     )
@@ -108,11 +108,11 @@ def failing_seeds(seeds: Iterable[int], recovery: Recovery | None = None) -> lis
     return [survival for seed in seeds if (survival := survive(seed, recovery)).problem is not None]
 
 
-def undisturbed(deal: Callable[..., Sequence[int]] = shard) -> tuple[str, int]:
+def baseline(shard_fn: Callable[..., Sequence[int]] = shard) -> tuple[str, int]:
     """Return the last state and step of one worker that nothing disturbs; written without `GlobalBatches`."""
     chain, step = "", 0
     for epoch in range(EPOCHS):
-        order = deal(NUM_SAMPLES, 1, 0, epoch=epoch, seed=0)
+        order = shard_fn(NUM_SAMPLES, 1, 0, epoch=epoch, seed=0)
         for first in range(0, NUM_SAMPLES - GLOBAL_BATCH + 1, GLOBAL_BATCH):
             chain, step = _applied(chain, order[first : first + GLOBAL_BATCH]), step + 1
     return chain, step
@@ -124,7 +124,9 @@ def _applied(chain: str, batch: Iterable[int]) -> str:
 
 
 def _come_back(storage: _Storage, recovery: Recovery, workers: int) -> tuple[str, int, list[GlobalBatches]]:
-    batches = [GlobalBatches(NUM_SAMPLES, GLOBAL_BATCH, rank, workers, deal=recovery.deal) for rank in range(workers)]
+    batches = [
+        GlobalBatches(NUM_SAMPLES, GLOBAL_BATCH, rank, workers, shard_fn=recovery.shard_fn) for rank in range(workers)
+    ]
     candidates = storage.reported[::-1]
     if not candidates:
         return "", 0, batches

@@ -37,7 +37,7 @@ GROUP_ENDS_WITHIN_S = 60
 class DrillResult:
     """An undisturbed and an interrupted run of one spec, and the time between the kill and life after it."""
 
-    undisturbed: TrainResult
+    baseline: TrainResult
     interrupted: TrainResult
     rank: int
     killed_at: float  # seconds since the epoch
@@ -91,9 +91,9 @@ class DrillResult:
     def exact(self) -> bool:
         """Say whether every loss and the final parameters are those of the undisturbed run, bit for bit."""
         return (
-            self.undisturbed.losses == self.interrupted.losses
+            self.baseline.losses == self.interrupted.losses
             and not self.interrupted.replayed_differently
-            and self.undisturbed.checksum == self.interrupted.checksum
+            and self.baseline.checksum == self.interrupted.checksum
         )
 
 
@@ -103,11 +103,11 @@ def resume_drill(
     rank: int = 1,
     kill_at_step: int,
     corrupt: bool = False,
-    undisturbed: TrainResult | None = None,
-    deal: Callable[..., Sequence[int]] = shard,
+    baseline: TrainResult | None = None,
+    shard_fn: Callable[..., Sequence[int]] = shard,
     on_event: Callable[[dict[str, Any]], None] | None = None,
 ) -> DrillResult:
-    """Run the drill; pass the result of an `undisturbed` run of the same spec to save repeating it.
+    """Run the drill; pass the result of a `baseline` run of the same spec to save repeating it.
 
     Raises:
         ValueError: the kill would come before the first checkpoint or after the last step, or there is no such rank.
@@ -116,16 +116,16 @@ def resume_drill(
         raise ValueError(f"rank {rank} is not one of the {spec.num_workers} workers")
     if kill_at_step <= spec.checkpoint_every:
         raise ValueError(f"kill_at_step {kill_at_step} comes before the checkpoint of step {spec.checkpoint_every}")
-    if undisturbed is not None and undisturbed.spec != spec:
-        raise ValueError("the undisturbed run has another spec")
+    if baseline is not None and baseline.spec != spec:
+        raise ValueError("the baseline has another spec")
     with ray_session.running():
-        baseline = undisturbed or train(spec, deal=deal, on_event=on_event)
+        baseline = baseline or train(spec, shard_fn=shard_fn, on_event=on_event)
         if kill_at_step >= max(baseline.losses):
             raise ValueError(f"kill_at_step {kill_at_step} is not before the last step, {max(baseline.losses)}")
         folder = run_folder.make("resume-drill")
         fault = _Fault(folder, rank, kill_at_step, spec.num_workers)
         with KillWhen(fault.victim, then=fault.damage if corrupt else None) as kill:
-            interrupted = train(spec, folder=folder, deal=deal, on_event=on_event)
+            interrupted = train(spec, folder=folder, shard_fn=shard_fn, on_event=on_event)
     if kill.killed_at is None or interrupted.restarts == 0:
         raise RuntimeError(f"the kill came too late: the run ended before rank {rank} was seen at step {kill_at_step}")
     result = DrillResult(baseline, interrupted, rank, kill.killed_at, fault.step, fault.corrupted)

@@ -47,7 +47,7 @@ class Replica(Protocol):
     """What a training loop needs to know of the group of workers it is part of."""
 
     rank: int
-    world: int
+    world_size: int
     device: torch.device
 
     def prepare(self, model: torch.nn.Module) -> torch.nn.Module:
@@ -56,7 +56,7 @@ class Replica(Protocol):
     def saved(self) -> Saved | None:
         """Return what the newest usable checkpoint holds, or None to start fresh."""
 
-    def agree(self, model: torch.nn.Module) -> None:
+    def broadcast_buffers(self, model: torch.nn.Module) -> None:
         """Give every worker rank 0's buffers: the running statistics of batch norm, which each takes of its share."""
 
     def report(self, metrics: dict[str, float], write: Callable[[Path], None]) -> None:
@@ -69,7 +69,7 @@ class Replica(Protocol):
 class Alone:
     """A group of one: the reference run, in this process."""
 
-    rank, world = 0, 1
+    rank, world_size = 0, 1
 
     def __init__(self) -> None:
         import torch
@@ -82,7 +82,7 @@ class Alone:
     def saved(self) -> None:
         return None
 
-    def agree(self, model: torch.nn.Module) -> None:
+    def broadcast_buffers(self, model: torch.nn.Module) -> None:
         """There is nobody to agree with."""
 
     def report(self, metrics: dict[str, float], write: Callable[[Path], None]) -> None:
@@ -100,7 +100,9 @@ class Outcome:
     checksum: str
 
 
-def run_worker(spec: TrainSpec, replica: Replica, log: EventLog, deal: Callable[..., Sequence[int]] = shard) -> Outcome:
+def run_worker(
+    spec: TrainSpec, replica: Replica, log: EventLog, shard_fn: Callable[..., Sequence[int]] = shard
+) -> Outcome:
     """Train one replica from the newest checkpoint, or from the start, to the end of the spec."""
     import random
 
@@ -129,7 +131,9 @@ def run_worker(spec: TrainSpec, replica: Replica, log: EventLog, deal: Callable[
     torch.manual_seed(own_seed)
     np.random.seed(own_seed)
     random.seed(own_seed)
-    batches = GlobalBatches(len(dataset), spec.global_batch, replica.rank, replica.world, seed=spec.seed, deal=deal)
+    batches = GlobalBatches(
+        len(dataset), spec.global_batch, replica.rank, replica.world_size, seed=spec.seed, shard_fn=shard_fn
+    )
     total_steps = spec.epochs * len(batches)
     last_step = min(total_steps, spec.max_steps or total_steps)
     step, accuracy = 0, None
@@ -143,7 +147,7 @@ def run_worker(spec: TrainSpec, replica: Replica, log: EventLog, deal: Callable[
         if saved.random_state is not None:
             restore_random_state(saved.random_state)
     log.emit(
-        "start", step=step, world=replica.world, last_step=last_step, steps_per_epoch=len(batches),
+        "start", step=step, world_size=replica.world_size, last_step=last_step, steps_per_epoch=len(batches),
         device=str(replica.device), samples=len(dataset), skipped=saved.skipped if saved else (),
     )  # fmt: skip
 
@@ -156,7 +160,7 @@ def run_worker(spec: TrainSpec, replica: Replica, log: EventLog, deal: Callable[
                 "position": batches.state(),
                 "step": step,
                 "accuracy": accuracy,
-                "world": replica.world,
+                "world_size": replica.world_size,
             }
             save_verified(state, folder / RUN_STATE)
 
@@ -183,14 +187,16 @@ def run_worker(spec: TrainSpec, replica: Replica, log: EventLog, deal: Callable[
             step += 1
             batches.step += 1
             # Equal shares, so the mean of the ranks' means is the mean over the global batch.
-            value = float(replica.sum(loss.detach()) / replica.world)
+            value = float(replica.sum(loss.detach()) / replica.world_size)
             compute_s = time.perf_counter() - waited_from - data_s
             log.emit(
                 "step", step=step, epoch=batches.epoch, loss=value.hex(), data_s=data_s, compute_s=compute_s,
             )  # fmt: skip
             ends_epoch = batches.step == len(batches)
             if ends_epoch or step == last_step:
-                replica.agree(core)  # the shares of a test set must be judged by one model, the one that is saved
+                replica.broadcast_buffers(
+                    core
+                )  # the shares of a test set must be judged by one model, the one that is saved
                 accuracy = evaluate(core, test_set, spec, replica)
                 log.emit("epoch", step=step, epoch=batches.epoch, loss=value.hex(), accuracy=accuracy)
             if ends_epoch:
@@ -226,7 +232,7 @@ def evaluate(model: torch.nn.Module, dataset: Samples, spec: TrainSpec, replica:
     """
     import torch
 
-    mine = range(replica.rank, len(dataset), replica.world)
+    mine = range(replica.rank, len(dataset), replica.world_size)
     dtype = getattr(torch, spec.dtype)
     counts = torch.zeros(2, dtype=torch.float64, device=replica.device)  # correct, all
     model.eval()
@@ -243,7 +249,7 @@ def evaluate(model: torch.nn.Module, dataset: Samples, spec: TrainSpec, replica:
     return correct / total
 
 
-def train_alone(spec: TrainSpec, folder: Path, deal: Callable[..., Sequence[int]] = shard) -> TrainResult:
+def train_alone(spec: TrainSpec, folder: Path, shard_fn: Callable[..., Sequence[int]] = shard) -> TrainResult:
     """Train in this process, on the same global batches as any distributed run of the spec; events go to `folder`.
 
     PyTorch's threads and the global random generators are afterwards as they were.
@@ -254,7 +260,7 @@ def train_alone(spec: TrainSpec, folder: Path, deal: Callable[..., Sequence[int]
     log = EventLog(folder / "events", rank=0)
     threads, numbers = torch.get_num_threads(), random_state()
     try:
-        outcome = run_worker(spec, Alone(), log, deal)
+        outcome = run_worker(spec, Alone(), log, shard_fn)
     finally:
         log.close()
         torch.set_num_threads(threads)

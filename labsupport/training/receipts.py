@@ -50,7 +50,7 @@ def _facts(result: TrainResult) -> dict[str, Any]:
     """Say what ran, from the events; a receipt without the word `gpus` was measured without one."""
     return {
         "where": "gpu" if result.gpus else "local",
-        "workers": result.world,
+        "workers": result.world_size,
         "model": result.spec.model,
         "seed": result.spec.seed,
         "run": result.folder.name,

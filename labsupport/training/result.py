@@ -31,14 +31,14 @@ class TrainResult:
         return [event for event in self.events if event["event"] == "start"][-1]
 
     @property
-    def world(self) -> int:
+    def world_size(self) -> int:
         """Workers that ran, which the spec only wishes for: a run in one process has one."""
-        return int(self._start["world"])
+        return int(self._start["world_size"])
 
     @property
     def gpus(self) -> int:
         """GPUs that computed: one for each worker on a CUDA device, whatever the spec reserves for it."""
-        return self.world if str(self._start["device"]).startswith("cuda") else 0
+        return self.world_size if str(self._start["device"]).startswith("cuda") else 0
 
     @property
     def losses(self) -> dict[int, float]:

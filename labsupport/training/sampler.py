@@ -19,29 +19,29 @@ class Shard(Protocol):
     """A rule that deals the samples of one epoch to the ranks. The exercise of week 1 has this signature."""
 
     def __call__(
-        self, num_samples: int, world: int, rank: int, *, epoch: int, seed: int, start: int = 0
+        self, num_samples: int, world_size: int, rank: int, *, epoch: int, seed: int, start: int = 0
     ) -> Sequence[int]: ...
 
 
-def shard(num_samples: int, world: int, rank: int, *, epoch: int, seed: int, start: int = 0) -> list[int]:
+def shard(num_samples: int, world_size: int, rank: int, *, epoch: int, seed: int, start: int = 0) -> list[int]:
     """Return the sample indices of `rank` for one epoch, from global position `start` on.
 
     Round robin: the sample at global position p goes to rank (p - start) mod W. Every sample is dealt exactly once and
     the shares differ by at most one.
 
     Raises:
-        ValueError: the rank is not in [0, world), or start not in [0, num_samples].
+        ValueError: the rank is not in [0, world_size), or start not in [0, num_samples].
     """
     import torch
 
-    if not 0 <= rank < world:
-        raise ValueError(f"rank {rank} is not in [0, {world})")
+    if not 0 <= rank < world_size:
+        raise ValueError(f"rank {rank} is not in [0, {world_size})")
     if not 0 <= start <= num_samples:
         raise ValueError(f"start {start} is not in [0, {num_samples}]")
     # A generator of its own: drawing from the global one would move every later dropout mask.
     generator = torch.Generator().manual_seed(seed * EPOCH_STRIDE + epoch)
     order: list[int] = torch.randperm(num_samples, generator=generator)[start:].tolist()
-    return order[rank::world]
+    return order[rank::world_size]
 
 
 class GlobalBatches:
@@ -56,17 +56,17 @@ class GlobalBatches:
         num_samples: int,
         global_batch: int,
         rank: int = 0,
-        world: int = 1,
+        world_size: int = 1,
         *,
         seed: int = 0,
-        deal: Callable[..., Sequence[int]] = shard,
+        shard_fn: Callable[..., Sequence[int]] = shard,
     ) -> None:
-        if world < 1 or global_batch % world:
-            raise ValueError(f"{world} workers do not divide the global batch of {global_batch} samples")
+        if world_size < 1 or global_batch % world_size:
+            raise ValueError(f"{world_size} workers do not divide the global batch of {global_batch} samples")
         if global_batch > num_samples:
             raise ValueError(f"a global batch of {global_batch} samples is larger than the data set of {num_samples}")
         self.num_samples, self.global_batch = num_samples, global_batch
-        self.rank, self.world, self.seed, self.deal = rank, world, seed, deal
+        self.rank, self.world_size, self.seed, self.shard_fn = rank, world_size, seed, shard_fn
         self.epoch = 0
         self.step = 0  # steps of this epoch already done
 
@@ -75,8 +75,10 @@ class GlobalBatches:
 
     def __iter__(self) -> Iterator[list[int]]:
         start = self.step * self.global_batch
-        mine = self.deal(self.num_samples, self.world, self.rank, epoch=self.epoch, seed=self.seed, start=start)
-        share = self.global_batch // self.world
+        mine = self.shard_fn(
+            self.num_samples, self.world_size, self.rank, epoch=self.epoch, seed=self.seed, start=start
+        )
+        share = self.global_batch // self.world_size
         for first in range(0, (len(self) - self.step) * share, share):
             yield list(mine[first : first + share])
 

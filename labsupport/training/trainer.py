@@ -26,10 +26,10 @@ from labsupport.hardware import machine
 from labsupport.training import ray_session, run_folder
 from labsupport.training.checkpoint import (
     CheckpointError,
-    free_name,
     load_verified,
     make_folder_durably,
     newest_valid,
+    next_checkpoint_name,
 )
 from labsupport.training.events import EventLog, read_events
 from labsupport.training.loop import RUN_STATE, Saved, run_worker
@@ -56,7 +56,7 @@ class RayReplica:
         import ray.train.torch
 
         context = ray.train.get_context()
-        self.rank, self.world = context.get_world_rank(), context.get_world_size()
+        self.rank, self.world_size = context.get_world_rank(), context.get_world_size()
         self.device = ray.train.torch.get_device()
         self._taken: set[str] = set()  # names of checkpoints that the run already has, the same on every rank
 
@@ -88,10 +88,10 @@ class RayReplica:
         if index is None:
             raise CheckpointError(problem)
         run_state, random_states = _load_all(candidates[index])
-        same_world = run_state["world"] == self.world
-        return Saved(run_state, random_states[self.rank] if same_world else None, tuple(skipped))
+        same_world_size = run_state["world_size"] == self.world_size
+        return Saved(run_state, random_states[self.rank] if same_world_size else None, tuple(skipped))
 
-    def agree(self, model: torch.nn.Module) -> None:
+    def broadcast_buffers(self, model: torch.nn.Module) -> None:
         import torch.distributed as dist
 
         if dist.is_initialized():
@@ -105,7 +105,7 @@ class RayReplica:
         # One folder for all ranks. Ray registers it once every rank has reported it; one that a crash left unreported
         # is written over.
         run = Path(ray.train.get_context().get_storage().experiment_fs_path)
-        folder = run / free_name(int(metrics["step"]), self._taken)
+        folder = run / next_checkpoint_name(int(metrics["step"]), self._taken)
         make_folder_durably(folder)
         write(folder)
         ray.train.report(
@@ -118,7 +118,7 @@ class RayReplica:
     def sum(self, values: torch.Tensor) -> torch.Tensor:
         import torch.distributed as dist
 
-        if not dist.is_initialized() or self.world == 1:
+        if not dist.is_initialized() or self.world_size == 1:
             return values
         total = values.clone()
         dist.all_reduce(total)
@@ -129,7 +129,7 @@ def _load_all(checkpoint: Any) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """Verify and load every file of one checkpoint."""
     with checkpoint.as_directory() as folder:
         run_state = load_verified(Path(folder) / RUN_STATE)
-        return run_state, [load_verified(Path(folder) / f"rank{rank}.pt") for rank in range(run_state["world"])]
+        return run_state, [load_verified(Path(folder) / f"rank{rank}.pt") for rank in range(run_state["world_size"])]
 
 
 def _worker(config: dict[str, Any]) -> dict[str, Any]:
@@ -137,7 +137,7 @@ def _worker(config: dict[str, Any]) -> dict[str, Any]:
     replica = RayReplica()
     log = EventLog(Path(config["events"]), replica.rank)
     try:
-        outcome = run_worker(TrainSpec.from_dict(config["spec"]), replica, log, config["deal"])
+        outcome = run_worker(TrainSpec.from_dict(config["spec"]), replica, log, config["shard_fn"])
     except BaseException as error:
         log.emit("error", error=f"{type(error).__name__}: {error}")
         raise
@@ -150,7 +150,7 @@ def train(
     spec: TrainSpec,
     *,
     folder: Path | None = None,
-    deal: Callable[..., Sequence[int]] = shard,
+    shard_fn: Callable[..., Sequence[int]] = shard,
     on_event: Callable[[dict[str, Any]], None] | None = None,
 ) -> TrainResult:
     """Train `spec` on Ray workers of this machine and return what happened.
@@ -158,7 +158,7 @@ def train(
     Args:
         folder: where spec, events and checkpoints go; a new one under `runs` in the workspace by default. Training
             again into the folder of an unfinished run continues it.
-        deal: the rule that deals samples to ranks (labsupport.training.sampler.shard).
+        shard_fn: the rule that deals samples to ranks (labsupport.training.sampler.shard).
         on_event: called in a background thread with each event of rank 0, soon after it happens. What it raises is
             logged and ends the calls, not the training.
 
@@ -181,7 +181,7 @@ def train(
         resources = {"GPU": spec.gpus_per_worker} if spec.gpus_per_worker else {"CPU": spec.threads_per_worker}
         trainer = TorchTrainer(
             _worker,
-            train_loop_config={"spec": spec.as_dict(), "events": str(folder / "events"), "deal": deal},
+            train_loop_config={"spec": spec.as_dict(), "events": str(folder / "events"), "shard_fn": shard_fn},
             torch_config=TorchConfig(timeout_s=GROUP_TIMEOUT_S),
             scaling_config=ScalingConfig(
                 num_workers=spec.num_workers, use_gpu=bool(spec.gpus_per_worker), resources_per_worker=resources

@@ -16,7 +16,7 @@ from labsupport.training.spec import TrainSpec
 
 
 def run(*losses: float) -> TrainResult:
-    start = {"event": "start", "time": 0.0, "step": 0, "world": 2, "device": "cpu"}
+    start = {"event": "start", "time": 0.0, "step": 0, "world_size": 2, "device": "cpu"}
     steps = [
         {"event": "step", "time": step, "step": step, "loss": loss.hex(), "data_s": 0.1, "compute_s": 0.1}
         for step, loss in enumerate(losses, start=1)

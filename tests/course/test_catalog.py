@@ -179,11 +179,11 @@ def test_the_targets_are_those_of_the_guide() -> None:
         for criterion in catalog.CRITERIA
     }
     assert targets["201.scaling-efficiency"] == ("at least", 0.85)
-    assert targets["201.gpu-utilisation"] == ("at least", 0.85)
+    assert targets["201.gpu-utilization"] == ("at least", 0.85)
     assert targets["201.recovery"] == ("below", 180)
     assert targets["202.engine-speedup"] == ("at least", 3)
     assert targets["202.llm-throughput"] == ("at least", 100)
-    assert targets["202.gpu-utilisation"] == ("at least", 0.80)
+    assert targets["202.gpu-utilization"] == ("at least", 0.80)
     assert targets["203.regions"] == ("at least", 3)
     assert targets["203.uptime"] == ("at least", 0.9995)
     assert targets["203.failover"] == ("below", 30)
@@ -198,10 +198,10 @@ def test_a_criterion_names_the_gpus_it_wants() -> None:
     wanted = {criterion.id: criterion.min_gpus for criterion in catalog.CRITERIA if criterion.min_gpus}
     assert wanted == {
         "201.scaling-efficiency": 4,
-        "201.gpu-utilisation": 1,
+        "201.gpu-utilization": 1,
         "202.engine-speedup": 1,
         "202.llm-throughput": 1,
-        "202.gpu-utilisation": 1,
+        "202.gpu-utilization": 1,
     }
 
 
@@ -212,7 +212,7 @@ def test_the_last_week_of_a_project_reviews_all_of_its_criteria() -> None:
 
 
 def test_an_earlier_week_shows_the_criteria_it_has_receipts_for() -> None:
-    assert [criterion.id for criterion in catalog.criteria_for(1)] == ["201.gpu-utilisation", "201.recovery"]
+    assert [criterion.id for criterion in catalog.criteria_for(1)] == ["201.gpu-utilization", "201.recovery"]
     assert catalog.criteria_for(0) == ()
 
 

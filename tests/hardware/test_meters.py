@@ -127,7 +127,7 @@ class TestGpuMeter:
         with GpuMeter(library=contextlib.nullcontext) as meter:
             pass
         assert (meter.available, meter.samples) == (False, ())
-        assert (meter.mean_utilisation, meter.peak_memory_bytes) == (None, None)
+        assert (meter.mean_utilization, meter.peak_memory_bytes) == (None, None)
 
     def test_a_driver_without_devices_is_no_gpu(self) -> None:
         with GpuMeter(library=fake_nvml(nvmlDeviceGetCount=lambda: 0)) as meter:
@@ -138,11 +138,11 @@ class TestGpuMeter:
         with GpuMeter(interval_s=60.0, library=fake_nvml()) as meter:
             pass
         assert meter.available
-        assert [(one.device, one.utilisation, one.memory_bytes) for one in meter.samples] == [
+        assert [(one.device, one.utilization, one.memory_bytes) for one in meter.samples] == [
             (0, 0.5, MIB),
             (1, 0.7, 2 * MIB),
         ] * 2
-        assert meter.mean_utilisation == pytest.approx(0.6)
+        assert meter.mean_utilization == pytest.approx(0.6)
         assert meter.peak_memory_bytes == 2 * MIB
 
     def test_a_value_that_the_device_does_not_offer_is_none(self) -> None:
@@ -152,7 +152,7 @@ class TestGpuMeter:
         with GpuMeter(interval_s=60.0, library=fake_nvml(nvmlDeviceGetUtilizationRates=refuse)) as meter:
             pass
         assert meter.samples[0] == GpuSample(meter.samples[0].at_s, 0, None, MIB)
-        assert meter.mean_utilisation is None
+        assert meter.mean_utilization is None
 
     def test_the_real_library_never_raises(self) -> None:
         with GpuMeter(interval_s=0.05) as meter:

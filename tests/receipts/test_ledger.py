@@ -232,7 +232,7 @@ def test_record_refuses_an_incomplete_receipt_in_one_line(arguments: dict, reaso
         ("mfu", 42.1, "fraction", {}, "R1"),
         ("week10.failover_max_s", 30, "s", {"check_interval_s": 30, "failure_threshold": 3, "propagation_s": 60}, "R7"),
         ("gateway.ttft_p99_ms", 48, "ms", {"samples": 50}, "R11"),
-        ("utilisation", 130, "%", {}, "R16"),
+        ("utilization", 130, "%", {}, "R16"),
         ("step_s", 3, "B", {}, "R0"),
         ("step_s", -3, "s", {}, "R0"),
     ],

@@ -112,12 +112,12 @@ CASES: dict[str, tuple[list[dict], list[dict], list[dict]]] = {
     "serving_state_fits": (
         [{"weight_bytes": WEIGHTS, "tensor_parallel": 1, "gpu_memory_bytes": 40e9}],
         [
-            {"weight_bytes": WEIGHTS, "tensor_parallel": 1, "gpu_memory_bytes": 16e9, "memory_utilisation": 0.9}
+            {"weight_bytes": WEIGHTS, "tensor_parallel": 1, "gpu_memory_bytes": 16e9, "memory_utilization": 0.9}
             | {"kv_bytes_per_token": 2**19, "tokens_in_cache": 2200}
         ],
         # A V100 of 16 GB has 0.9 GB left beside the weights: less than one sequence of 4096 tokens.
         [
-            {"weight_bytes": WEIGHTS, "tensor_parallel": 1, "gpu_memory_bytes": 16e9, "memory_utilisation": 0.9}
+            {"weight_bytes": WEIGHTS, "tensor_parallel": 1, "gpu_memory_bytes": 16e9, "memory_utilization": 0.9}
             | {"kv_bytes_per_token": 2**19, "tokens_in_cache": 4096}
         ],
     ),
@@ -278,9 +278,9 @@ CASES: dict[str, tuple[list[dict], list[dict], list[dict]]] = {
         [{"lag_max_s": 5}, {key: value for key, value in LAG.items() if key != "samples"} | {"lag_max_s": 5}],
     ),
     "shares_are_within_one": (
-        [{"utilisation": 0.9, "allocation": 0.95, "hit_rate": 0.5}],
-        [{"utilisation": 1.0}, {"hit_rate": 0}],
-        [{"utilisation": 1.001}, {"hit_rate": -0.1}, {"allocation": 95}, {"availability": 99.95}],
+        [{"utilization": 0.9, "allocation": 0.95, "hit_rate": 0.5}],
+        [{"utilization": 1.0}, {"hit_rate": 0}],
+        [{"utilization": 1.001}, {"hit_rate": -0.1}, {"allocation": 95}, {"availability": 99.95}],
     ),
     "allocation_follows_from_gpu_seconds": (
         [{"allocation": 0.95, "allocated_gpu_s": 76, "capacity_gpu_s": 100, "demand_gpu_s": 80}],
@@ -294,7 +294,7 @@ CASES: dict[str, tuple[list[dict], list[dict], list[dict]]] = {
     ),
     "gpu_efficiency_has_a_meaning": (
         [{"gpu_efficiency": 0.95, "gpu_efficiency_means": "allocation"}],
-        [{"gpu_efficiency": 1.0, "gpu_efficiency_means": "utilisation"}],
+        [{"gpu_efficiency": 1.0, "gpu_efficiency_means": "utilization"}],
         [{"gpu_efficiency": 0.95, "gpu_efficiency_means": "goodness"}, {"gpu_efficiency": 0.95}],
     ),
     "cost_adds_up": (

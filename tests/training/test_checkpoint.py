@@ -11,9 +11,9 @@ import torch
 from labsupport.training.checkpoint import (
     SIDECAR,
     CheckpointError,
-    free_name,
     load_verified,
     newest_valid,
+    next_checkpoint_name,
     random_state,
     restore_random_state,
     save_verified,
@@ -80,9 +80,9 @@ def test_a_run_never_starts_again_at_zero_when_every_checkpoint_is_damaged():
 
 
 def test_a_step_that_is_done_again_after_a_fall_back_never_takes_the_name_of_the_damaged_checkpoint():
-    assert free_name(15, {"step_0000010"}) == "step_0000015"
-    assert free_name(15, {"step_0000010", "step_0000015"}) == "step_0000015_2"
-    assert free_name(15, {"step_0000015", "step_0000015_2"}) == "step_0000015_3"
+    assert next_checkpoint_name(15, {"step_0000010"}) == "step_0000015"
+    assert next_checkpoint_name(15, {"step_0000010", "step_0000015"}) == "step_0000015_2"
+    assert next_checkpoint_name(15, {"step_0000015", "step_0000015_2"}) == "step_0000015_3"
 
 
 def test_every_generator_continues_where_it_was_saved(tmp_path):

@@ -15,28 +15,31 @@ worlds = st.integers(1, 9)
 lengths = st.integers(0, 40)
 
 
-def arrays(world: int, length: int, dtype: str = "float64") -> list[np.ndarray]:
-    return [np.random.default_rng([world, length, rank]).standard_normal(length).astype(dtype) for rank in range(world)]
+def arrays(world_size: int, length: int, dtype: str = "float64") -> list[np.ndarray]:
+    return [
+        np.random.default_rng([world_size, length, rank]).standard_normal(length).astype(dtype)
+        for rank in range(world_size)
+    ]
 
 
-@given(world=worlds, length=lengths)
-def test_every_rank_ends_with_the_same_sum_in_2_n_minus_1_steps(world, length):
-    run = run_in_lockstep(ring_all_reduce, arrays(world, length))
-    assert run.steps == 2 * (world - 1)
+@given(world_size=worlds, length=lengths)
+def test_every_rank_ends_with_the_same_sum_in_2_n_minus_1_steps(world_size, length):
+    run = run_in_lockstep(ring_all_reduce, arrays(world_size, length))
+    assert run.steps == 2 * (world_size - 1)
     for output in run.outputs:
-        np.testing.assert_allclose(output, sum(arrays(world, length)), atol=1e-12)
+        np.testing.assert_allclose(output, sum(arrays(world_size, length)), atol=1e-12)
     assert len({output.tobytes() for output in run.outputs}) == 1
 
 
-@given(world=worlds, length=lengths)
-def test_a_rank_sends_2_n_minus_1_of_n_parts_of_the_data(world, length):
-    run = run_in_lockstep(ring_all_reduce, arrays(world, length))
-    assert max(run.bytes_sent) <= 2 * (world - 1) * math.ceil(length / world) * 8
-    assert sum(run.bytes_sent) == 2 * (world - 1) * length * 8
+@given(world_size=worlds, length=lengths)
+def test_a_rank_sends_2_n_minus_1_of_n_parts_of_the_data(world_size, length):
+    run = run_in_lockstep(ring_all_reduce, arrays(world_size, length))
+    assert max(run.bytes_sent) <= 2 * (world_size - 1) * math.ceil(length / world_size) * 8
+    assert sum(run.bytes_sent) == 2 * (world_size - 1) * length * 8
 
 
 def test_ranks_that_do_not_fit_together_are_reported_not_hung():
-    def stops_early(rank, world, values):
+    def stops_early(rank, world_size, values):
         if rank:
             yield values
         return values
@@ -46,7 +49,7 @@ def test_ranks_that_do_not_fit_together_are_reported_not_hung():
 
 
 def test_a_message_that_is_no_array_is_refused():
-    def sends_a_list(rank, world, values):
+    def sends_a_list(rank, world_size, values):
         yield list(values)
         return values
 
@@ -55,7 +58,7 @@ def test_a_message_that_is_no_array_is_refused():
 
 
 def test_a_receiver_never_sees_what_the_sender_writes_later():
-    def writes_after_sending(rank, world, values):
+    def writes_after_sending(rank, world_size, values):
         own = values.copy()
         received = yield own
         own[:] = -1

@@ -7,10 +7,10 @@ import pytest
 from labsupport.training.crash_schedules import (
     MOST_CRASHES,
     Recovery,
+    baseline,
     crash_schedule,
     failing_seeds,
     survive,
-    undisturbed,
 )
 from labsupport.training.sampler import GlobalBatches, shard
 
@@ -36,17 +36,17 @@ def test_a_schedule_is_repeated_by_its_seed():
 
 
 def test_the_undisturbed_run_leaves_the_incomplete_batch_of_each_epoch_out():
-    assert undisturbed()[1] == 3 * (70 // 8)
+    assert baseline()[1] == 3 * (70 // 8)
 
 
 def forgets_the_step(batches: GlobalBatches, state: dict) -> None:
     batches.load_state(state | {"step": 0})
 
 
-def deals_anew_by_workers(num_samples, world, rank, *, epoch, seed, start=0):
+def deals_anew_by_workers(num_samples, world_size, rank, *, epoch, seed, start=0):
     """Deal contiguous parts: another number of workers walks in another order."""
     rest = shard(num_samples, 1, 0, epoch=epoch, seed=seed, start=start)
-    part = len(rest) // world
+    part = len(rest) // world_size
     return rest[rank * part : (rank + 1) * part]
 
 
@@ -54,7 +54,7 @@ def deals_anew_by_workers(num_samples, world, rank, *, epoch, seed, start=0):
     ("missing", "problem"),
     [
         (Recovery(resume=forgets_the_step), "other batches"),
-        (Recovery(deal=deals_anew_by_workers), "other batches"),
+        (Recovery(shard_fn=deals_anew_by_workers), "other batches"),
         (Recovery(verifies=False), "other batches"),
         (Recovery(name=lambda step, taken: f"step_{step:07d}"), "KeyError"),
         (Recovery(choose=lambda candidates, load: (0, [])), "CheckpointError"),
@@ -67,7 +67,7 @@ def test_without_one_part_of_it_the_recovery_fails(missing, problem):
 
 
 def test_another_order_that_no_number_of_workers_changes_survives_as_well():
-    def backwards(num_samples, world, rank, *, epoch, seed, start=0):
-        return list(range(num_samples))[::-1][start:][rank::world]
+    def backwards(num_samples, world_size, rank, *, epoch, seed, start=0):
+        return list(range(num_samples))[::-1][start:][rank::world_size]
 
-    assert failing_seeds(SEEDS, Recovery(deal=backwards)) == []
+    assert failing_seeds(SEEDS, Recovery(shard_fn=backwards)) == []

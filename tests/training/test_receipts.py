@@ -19,10 +19,10 @@ from labsupport.training.spec import TrainSpec
 
 
 def run(losses: list[float], *starts: tuple[int, str]) -> TrainResult:
-    """Return a run of these losses; the last of its `starts` (world, device) repeats all steps but the first."""
+    """Return a run of these losses; the last of its `starts` (world_size, device) repeats all steps but the first."""
     events = []
-    for pid, (world, device) in enumerate(starts):
-        events.append({"event": "start", "time": 10.0 * pid, "pid": pid, "step": min(pid, 1), "world": world,
+    for pid, (world_size, device) in enumerate(starts):
+        events.append({"event": "start", "time": 10.0 * pid, "pid": pid, "step": min(pid, 1), "world_size": world_size,
                        "device": device, "skipped": ()})  # fmt: skip
         events += [
             {"event": "step", "time": 10.0 * pid + step, "pid": pid, "step": step, "loss": loss.hex(), "data_s": 0.1,

@@ -62,12 +62,12 @@ def test_two_workers_have_the_losses_of_one_process(dtype, bound, tmp_path):
 def test_nothing_is_lost_when_a_worker_is_killed_even_if_the_newest_checkpoint_is_damaged():
     # Dropout draws from each rank's own stream: it is what an inexact restore of the random state would change.
     spec = replace(SPEC, dropout=0.1)
-    undisturbed = train(spec)
-    killed = resume_drill(spec, rank=1, kill_at_step=13, undisturbed=undisturbed)
+    baseline = train(spec)
+    killed = resume_drill(spec, rank=1, kill_at_step=13, baseline=baseline)
     assert killed.interrupted.restarts == 1
     assert 0 < killed.resumed_at_step <= killed.killed_at_step
     assert killed.exact
-    damaged = resume_drill(spec, rank=0, kill_at_step=18, corrupt=True, undisturbed=undisturbed)
+    damaged = resume_drill(spec, rank=0, kill_at_step=18, corrupt=True, baseline=baseline)
     assert damaged.resumed_at_step < int(damaged.corrupted.removeprefix("step_"))
     assert [reason.split(": ")[1:] for reason in damaged.skipped] == [
         ["sha256 differs from its sidecar; the file was altered or cut off"]
@@ -79,14 +79,14 @@ def test_nothing_is_lost_when_a_worker_is_killed_even_if_the_newest_checkpoint_i
 
 
 def test_a_worker_that_raises_is_named_with_its_error_in_one_line():
-    def fails_on_rank_1(num_samples, world, rank, **position):
+    def fails_on_rank_1(num_samples, world_size, rank, **position):
         if rank == 1:
             raise RuntimeError("disk on fire")
-        return list(range(num_samples))[rank::world]
+        return list(range(num_samples))[rank::world_size]
 
     folder = run_folder.make("failing")
     with pytest.raises(LabsError, match=r"rank 1: RuntimeError: disk on fire") as caught:
-        train(replace(SPEC, max_failures=0, max_steps=3), folder=folder, deal=fails_on_rank_1)
+        train(replace(SPEC, max_failures=0, max_steps=3), folder=folder, shard_fn=fails_on_rank_1)
     assert "\n" not in str(caught.value)
 
 

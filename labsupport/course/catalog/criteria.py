@@ -37,14 +37,14 @@ TRAINING = (
         also_printed="72 % on 8 GPUs in the guide's sample sheet; 85 %+ and 6.9x over 8 in its resume text",
     ),
     SuccessCriterion(
-        id="201.gpu-utilisation",
+        id="201.gpu-utilization",
         project="201",
-        text="GPU utilisation of at least 85 % in training",
-        judged="device utilisation sampled over the run, with the MFU beside it; without a GPU, the busy fraction of "
+        text="GPU utilization of at least 85 % in training",
+        judged="device utilization sampled over the run, with the MFU beside it; without a GPU, the busy fraction of "
         "the step stands in",
         requirements=(
             Requirement(
-                "training.gpu_utilisation",
+                "training.gpu_utilization",
                 _AT_LEAST,
                 0.85,
                 "fraction",
@@ -72,11 +72,11 @@ TRAINING = (
         id="201.mlflow",
         project="201",
         text="MLflow works",
-        judged="the check retrieves runs, metrics and artefacts from the tracking store",
+        judged="the check retrieves runs, metrics and artifacts from the tracking store",
         requirements=(
             Requirement("training.mlflow_runs", _AT_LEAST, 1, "runs"),
             Requirement("training.mlflow_metrics", _AT_LEAST, 1, "metrics"),
-            Requirement("training.mlflow_artefacts", _AT_LEAST, 1, "artefacts"),
+            Requirement("training.mlflow_artifacts", _AT_LEAST, 1, "artifacts"),
         ),
         weeks=(3,),
     ),
@@ -136,13 +136,13 @@ SERVING = (
         also_printed="124 tokens/s in the guide's resume text",
     ),
     SuccessCriterion(
-        id="202.gpu-utilisation",
+        id="202.gpu-utilization",
         project="202",
-        text="GPU utilisation of at least 80 % under load",
-        judged="device utilisation sampled under load; without a GPU, the busy fraction of the engine stands in",
+        text="GPU utilization of at least 80 % under load",
+        judged="device utilization sampled under load; without a GPU, the busy fraction of the engine stands in",
         requirements=(
             Requirement(
-                "serving.gpu_utilisation",
+                "serving.gpu_utilization",
                 _AT_LEAST,
                 0.80,
                 "fraction",

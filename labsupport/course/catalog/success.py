@@ -5,7 +5,7 @@ that the guide prints, is this course's: a target that a broken system can reach
 
 Names of receipts: `<package>.<quantity>[_<unit>]`. The package is `training`, `serving`, `regions` or `trainingjobs`;
 the quantity is the field's own word. Where `receipts.quantities` knows it under another name, the receipt's detail
-`quantity` says which, so that the physics rules apply (`training.gpu_utilisation`: quantity="utilisation").
+`quantity` says which, so that the physics rules apply (`training.gpu_utilization`: quantity="utilization").
 
 * `_s`, `_ms`, `_per_s`: a time or a rate. `_max` before the unit: the largest one observed, which "less than" means.
 * no unit: a share, from 0 to 1, in `fraction` (0.85, or 85 in `%`), or a ratio of two times or costs, in `x`.

@@ -259,7 +259,7 @@ def _note(axis: Literal["x", "y"], position: float, text: str) -> dict[str, Any]
             "showarrow": False, "font": {"color": MUTED}} | place  # fmt: skip
 
 
-def told(guess: object) -> str:
+def format_guess(guess: object) -> str:
     """Return a learner's guess in words, for a sentence that compares it; a cell not filled in holds an ellipsis."""
     return "none given" if guess is ... else str(guess)
 

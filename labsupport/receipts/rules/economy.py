@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from labsupport.receipts.rule import TOLERANCE, Breach, Clause, Rule, Severity, differs
 
-SHARE_MEANINGS = ("allocation", "utilisation", "mfu")
+SHARE_MEANINGS = ("allocation", "utilization", "mfu")
 
 
 def shares_are_within_one(
-    utilisation: float | None = None,
+    utilization: float | None = None,
     allocation: float | None = None,
     hit_rate: float | None = None,
     availability: float | None = None,
@@ -19,7 +19,7 @@ def shares_are_within_one(
 ) -> Breach | None:
     """Bound shares: 0 <= share <= 1, without tolerance."""
     shares = {
-        "utilisation": utilisation,
+        "utilization": utilization,
         "allocation": allocation,
         "hit_rate": hit_rate,
         "availability": availability,

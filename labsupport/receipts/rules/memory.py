@@ -48,12 +48,12 @@ def serving_state_fits(
     gpu_memory_bytes: float,
     kv_bytes_per_token: float = 0,
     tokens_in_cache: float = 0,
-    memory_utilisation: float = 1,
+    memory_utilization: float = 1,
     claim_tolerance: float = TOLERANCE,
 ) -> Breach | None:
-    """Bound a server's weights and cache by memory: (weights + KV per token * tokens) / TP <= utilisation * memory."""
+    """Bound a server's weights and cache by memory: (weights + KV per token * tokens) / TP <= utilization * memory."""
     needed = (weight_bytes + kv_bytes_per_token * tokens_in_cache) / tensor_parallel
-    bound = memory_utilisation * gpu_memory_bytes
+    bound = memory_utilization * gpu_memory_bytes
     if not exceeds(needed, bound, claim_tolerance):
         return None
     return Breach(

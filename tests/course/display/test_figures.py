@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 
-from labsupport.course.display.figures import PLOTLY_MIME, BarFigure, Line, LineFigure, told
+from labsupport.course.display.figures import PLOTLY_MIME, BarFigure, Line, LineFigure, format_guess
 
 PNG = b"\x89PNG"
 
@@ -42,7 +42,7 @@ def test_on_a_log_axis_the_line_of_a_guess_has_its_value_and_the_name_its_expone
 
 
 def test_a_guess_is_told_as_it_was_written_and_a_missing_one_in_words():
-    assert (told(15.0), told("soon"), told(...)) == ("15.0", "soon", "none given")
+    assert (format_guess(15.0), format_guess("soon"), format_guess(...)) == ("15.0", "soon", "none given")
 
 
 def test_equal_data_give_equal_bytes():

@@ -123,11 +123,11 @@ def test_a_measured_number_comes_before_a_newer_modelled_one() -> None:
 
 
 def test_a_stand_in_can_make_a_criterion_provisional_never_met() -> None:
-    criterion = made_of(Requirement("training.gpu_utilisation", Compare.AT_LEAST, 0.85, "fraction",
+    criterion = made_of(Requirement("training.gpu_utilization", Compare.AT_LEAST, 0.85, "fraction",
                                     stand_ins=("training.busy_fraction",)))  # fmt: skip
     judgement = verdict_on(receipt("training.busy_fraction", 0.97), criterion=criterion)
     assert judgement.status is Status.PROVISIONAL
-    assert "training.busy_fraction stands in for training.gpu_utilisation" in judgement.sentence
+    assert "training.busy_fraction stands in for training.gpu_utilization" in judgement.sentence
 
 
 def test_a_stand_in_gives_way_to_the_receipt_itself() -> None:
