@@ -1,23 +1,18 @@
 """The ledger: an append-only file of receipts, one JSON line each, in the learner's workspace.
 
 Several notebooks, trainers and servers of one learner write to it at the same time, and any of them may be killed at
-any moment: that is what the drills do. A line is therefore written by one system call under a lock and synced, and a
-line that was torn by a crash costs that one receipt, never its neighbours.
-
-What is not covered: network file systems whose locks are advisory in name only, and pruning; a year of labs is a few
-thousand lines.
+any moment: that is what the drills do. `labsupport.json_lines` keeps whole what was written.
 """
 
 from __future__ import annotations
 
-import errno
-import fcntl
 import os
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from labsupport import json_lines
 from labsupport.errors import LabsError
 from labsupport.receipts import physics, provenance
 from labsupport.receipts.receipt import LINE_START, Kind, Receipt
@@ -46,15 +41,10 @@ class Ledger:
         Raises:
             LabsError: the file cannot be written; it is left as it was.
         """
-        line = receipt.to_json_line().encode() + b"\n"
-        descriptor = self._open()
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-            _write_line(descriptor, line)
+            json_lines.append(self.path, receipt.to_json_line())
         except OSError as error:
             raise self._failure("written", error) from error
-        finally:
-            os.close(descriptor)  # releases the lock
 
     def assert_writable(self) -> None:
         """Find before hours of work that their receipts could not be written; a full disk shows only in a write.
@@ -62,13 +52,10 @@ class Ledger:
         Raises:
             LabsError: the file cannot be opened for writing.
         """
-        os.close(self._open())
-
-    def _open(self) -> int:
         try:
-            return os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+            os.close(json_lines.open_for_appending(self.path))
         except OSError as error:
-            raise self._failure("opened for writing", error) from error
+            raise self._failure("written", error) from error
 
     def read(self) -> LedgerContents:
         """Read every whole receipt; a torn or corrupt line is named in `problems` and skipped.
@@ -76,35 +63,16 @@ class Ledger:
         Raises:
             LabsError: the file cannot be read, or is no ledger at all.
         """
-        if self.path.exists() and not self.path.is_file() and not self.path.is_dir():
-            raise LabsError(f"{self.path}: not a receipts file but a device or a pipe, which may never end")
         try:
-            content = self.path.read_bytes()
-        except FileNotFoundError:
-            return LedgerContents()
+            found = json_lines.read(self.path, Receipt.from_json)
         except OSError as error:
             raise self._failure("read", error) from error
-        lines = content.split(b"\n")
-        receipts: list[Receipt] = []
-        problems: list[str] = []
-        foreign = False
-        for number, line in enumerate(lines, start=1):
-            if not line.strip():
-                continue
-            try:
-                receipts.append(Receipt.from_json(line))
-            except (ValueError, RecursionError) as error:
-                # The piece after the last line break is a line that lost its end. One that lost only the line break
-                # was whole, and has been read above.
-                reason = "torn" if number == len(lines) else f"corrupt ({_one_line(error)})"
-                problems.append(f"{self.path.name} line {number}: {reason}, skipped")
-                foreign = foreign or not _starts_as_receipt(line)
-        if foreign and not receipts:
+        if not found.entries and any(not _starts_as_receipt(skipped.content) for skipped in found.skipped):
             raise LabsError(
-                f"{self.path}: not a receipts file (none of its {len(problems)} lines is a receipt); "
+                f"{self.path}: not a receipts file (none of its {len(found.skipped)} lines is a receipt); "
                 "give the path of a receipts.jsonl, or move this file away"
             )
-        return LedgerContents(tuple(receipts), tuple(problems))
+        return LedgerContents(found.entries, tuple(f"{self.path.name} {skipped}" for skipped in found.skipped))
 
     def latest(self, name: str) -> Receipt | None:
         """Return the receipt of this name that was written last, or None."""
@@ -178,22 +146,6 @@ def _this_machine() -> str:
     return machine().summary
 
 
-def _write_line(descriptor: int, line: bytes) -> None:
-    """Append a line, on a line of its own, in one write; undo a write that the disk cut short."""
-    size = os.fstat(descriptor).st_size
-    if size and os.pread(descriptor, 1, size - 1) != b"\n":
-        line = b"\n" + line  # a crash tore the last line; joining it would lose this receipt too
-    written = os.write(descriptor, line)
-    if written != len(line):
-        os.ftruncate(descriptor, size)
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-    os.fsync(descriptor)
-
-
 def _starts_as_receipt(line: bytes) -> bool:
     start = LINE_START.encode()
     return line.startswith(start) or start.startswith(line)
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:120]

@@ -13,11 +13,12 @@ from __future__ import annotations
 import hashlib
 import io
 import itertools
-import os
 import random
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
+
+from labsupport.durable import write_durably
 
 SIDECAR = ".sha256"
 T = TypeVar("T")
@@ -36,31 +37,6 @@ def save_verified(state: Any, path: Path) -> None:
     payload = buffer.getvalue()
     write_durably(path, payload)
     write_durably(path.with_name(path.name + SIDECAR), hashlib.sha256(payload).hexdigest().encode())
-
-
-def write_durably(path: Path, content: bytes) -> None:
-    """Write a file that after a power cut is there as a whole, or as it was before."""
-    partial = path.with_name(path.name + ".part")
-    with partial.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
-    _sync_folder(path.parent)
-
-
-def make_folder_durably(folder: Path) -> None:
-    """Make a folder, if need be, whose name survives a power cut; the folder it lies in is there."""
-    folder.mkdir(exist_ok=True)
-    _sync_folder(folder.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)  # a rename and a new entry are changes of the folder, not of the file
-    finally:
-        os.close(descriptor)
 
 
 def load_verified(path: Path) -> Any:

@@ -1,8 +1,8 @@
 """One line of JSON per event and rank: what the progress bar, the fault injector and the comparison of two runs read.
 
-A file per rank, written by that rank alone, line-buffered: it does not depend on Ray's log streaming and survives the
-death of its writer. A reader takes whole lines only, so it may follow a file that is still being written, and leaves
-out what a killed writer left cut off.
+A file per rank, written by that rank alone and without a sync: it does not depend on Ray's log streaming and survives
+the death of its writer. A reader takes whole lines only, so it may follow a file that is still being written. What a
+killed writer left cut off is left out.
 """
 
 from __future__ import annotations
@@ -13,41 +13,48 @@ import time
 from pathlib import Path
 from typing import Any
 
+from labsupport import json_lines
+
 
 class EventLog:
     """Append the events of one rank to `<folder>/rank<r>.jsonl`."""
 
     def __init__(self, folder: Path, rank: int) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self._file = (folder / f"rank{rank}.jsonl").open("a+", buffering=1)
-        end = self._file.tell()
-        if end and os.pread(self._file.fileno(), 1, end - 1) != b"\n":
-            self._file.write("\n")  # ends the line that a killed writer left cut off
+        self._descriptor = json_lines.open_for_appending(events_file(folder, rank))
 
     def emit(self, event: str, **facts: Any) -> None:
         """Write one event with the wall time and the process id."""
-        self._file.write(json.dumps({"event": event, "time": time.time(), "pid": os.getpid(), **facts}) + "\n")
+        line = json.dumps({"event": event, "time": time.time(), "pid": os.getpid(), **facts})
+        json_lines.write_line(self._descriptor, line)
 
     def close(self) -> None:
-        self._file.close()
+        """Close the file; a second call does nothing."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+
+def events_file(folder: Path, rank: int = 0) -> Path:
+    """Return the file that a rank writes its events to."""
+    return folder / f"rank{rank}.jsonl"
 
 
 def read_events(folder: Path, rank: int = 0) -> list[dict[str, Any]]:
     """Return the complete events of one rank so far, oldest first; none when the rank has not started."""
-    try:
-        text = (folder / f"rank{rank}.jsonl").read_text()
-    except FileNotFoundError:
-        return []
-    *lines, _unfinished = text.split("\n")
-    return [event for line in lines if (event := _event(line)) is not None]
+    return list(json_lines.read(events_file(folder, rank), parse_event).entries)
 
 
-def _event(line: str) -> dict[str, Any] | None:
-    try:
-        event = json.loads(line)
-    except ValueError:
-        return None
-    return event if isinstance(event, dict) else None
+def parse_event(line: bytes) -> dict[str, Any]:
+    """Return the event that a line holds.
+
+    Raises:
+        ValueError: it holds none.
+    """
+    event = json.loads(line)
+    if not isinstance(event, dict):
+        raise ValueError("an event is a JSON object")
+    return event
 
 
 def losses(events: list[dict[str, Any]]) -> dict[int, float]:

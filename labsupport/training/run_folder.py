@@ -14,8 +14,8 @@ from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
+from labsupport.durable import write_durably
 from labsupport.errors import LabsError
-from labsupport.training.checkpoint import write_durably
 from labsupport.training.events import read_events
 from labsupport.training.spec import TrainSpec
 from labsupport.workspace import workspace

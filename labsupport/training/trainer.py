@@ -21,13 +21,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from labsupport.durable import make_folder_durably
 from labsupport.errors import LabsError
 from labsupport.hardware import machine
 from labsupport.training import ray_session, run_folder
 from labsupport.training.checkpoint import (
     CheckpointError,
     load_verified,
-    make_folder_durably,
     newest_valid,
     next_checkpoint_name,
 )

@@ -10,18 +10,16 @@ week's total is the number of exercises seen.
 
 from __future__ import annotations
 
-import errno
-import fcntl
 import json
 import math
 import numbers
-import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from labsupport import json_lines
 from labsupport.course.catalog import week as catalog_week
 from labsupport.course.grading.verdict import Status
 from labsupport.errors import LabsError
@@ -121,7 +119,7 @@ def append(exercise: str, status: str) -> Verdict:
     if status not in tuple(Status):
         raise LabsError(f"status {status!r} of exercise {exercise}: allowed are {', '.join(Status)}")
     verdict = Verdict(exercise, Status(status), catalog_week(int(number)).number, _now(), provenance.commit())
-    _append_line({"type": "check", **asdict(verdict)})
+    _append({"type": "check", **asdict(verdict)})
     return verdict
 
 
@@ -131,11 +129,9 @@ def add_hours(week: int, hours: float) -> HoursByHand:
     Raises:
         LabsError: there is no such week, the hours are not above 0 and at most 168, or the file cannot be written.
     """
-    number = isinstance(hours, numbers.Real) and not isinstance(hours, bool)
-    if not number or not 0 < hours <= MOST_HOURS_AT_ONCE:
-        raise LabsError(f"hours {hours!r}: give a number above 0, at most {MOST_HOURS_AT_ONCE}")
+    _check_hours(hours)
     entry = HoursByHand(catalog_week(week).number, float(hours), _now())
-    _append_line({"type": "hours", **asdict(entry)})
+    _append({"type": "hours", **asdict(entry)})
     return entry
 
 
@@ -147,30 +143,14 @@ def read(path: Path | None = None) -> Contents:
     """
     file = path or workspace() / FILE_NAME
     try:
-        content = file.read_bytes()
-    except FileNotFoundError:
-        return Contents()
+        found = json_lines.read(file, _parse)
     except OSError as error:
         raise _failure(file, "read", error) from error
-    verdicts: list[Verdict] = []
-    hours: list[HoursByHand] = []
-    problems: list[str] = []
-    lines = content.split(b"\n")
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
-        try:
-            entry = _parsed(json.loads(line))
-        except (ValueError, TypeError, RecursionError):
-            # The piece after the last line break is a line that lost its end.
-            reason = "torn" if number == len(lines) else "no progress record"
-            problems.append(f"{file.name} line {number}: {reason}, skipped")
-            continue
-        if isinstance(entry, Verdict):
-            verdicts.append(entry)
-        else:
-            hours.append(entry)
-    return Contents(tuple(verdicts), tuple(hours), tuple(problems))
+    return Contents(
+        tuple(entry for entry in found.entries if isinstance(entry, Verdict)),
+        tuple(entry for entry in found.entries if isinstance(entry, HoursByHand)),
+        tuple(f"{file.name} {skipped}" for skipped in found.skipped),
+    )
 
 
 def summary(contents: Contents | None = None, totals: Mapping[int, int] | None = None) -> Summary:
@@ -209,57 +189,47 @@ def _cells(item: WeekProgress) -> tuple[str, ...]:
     return str(item.week), f"{item.passed} of {item.total}", by_hand, quoted
 
 
-def _parsed(line: object) -> Verdict | HoursByHand:
-    """Return the entry of one line.
+def _parse(line: bytes) -> Verdict | HoursByHand:
+    """Return the entry that a line holds.
 
     Raises:
-        TypeError: it is no object with exactly the fields of an entry.
-        ValueError: a field has a value that no entry has.
+        ValueError: it is no object with exactly the fields of an entry, or one has a value that no entry has.
     """
-    if not isinstance(line, dict):
-        raise TypeError("a progress line is a JSON object")
-    fields = {key: value for key, value in line.items() if key != "type"}
-    entry: Verdict | HoursByHand
-    if line.get("type") == "check":
-        entry = Verdict(**fields | {"status": Status(str(fields.get("status")))})
-        texts: tuple[object, ...] = (entry.exercise, entry.at, entry.commit)
-    elif line.get("type") == "hours":
-        entry = HoursByHand(**fields)
-        texts = (entry.at,)
-        if not isinstance(entry.hours, int | float) or isinstance(entry.hours, bool) or not math.isfinite(entry.hours):
-            raise ValueError("hours are a number")
-    else:
-        raise ValueError("a progress line is a check or hours")
-    if not all(isinstance(text, str) for text in texts):
-        raise ValueError("texts are text")
+    content = json.loads(line)
+    if not isinstance(content, dict):
+        raise ValueError("it is no JSON object")
+    fields = {key: value for key, value in content.items() if key != "type"}
     try:
+        if content.get("type") == "check":
+            verdict = Verdict(**fields)
+            entry: Verdict | HoursByHand = replace(verdict, status=Status(verdict.status))
+            texts: tuple[object, ...] = (verdict.exercise, verdict.at, verdict.commit)
+        elif content.get("type") == "hours":
+            entry = HoursByHand(**fields)
+            texts = (entry.at,)
+            _check_hours(entry.hours)
+        else:
+            raise ValueError("it is neither a check nor hours")
         catalog_week(entry.week)
-    except LabsError as error:
-        raise ValueError("no such week") from error
+    except (TypeError, LabsError) as error:  # TypeError: other fields, or a week that is a list
+        raise ValueError(str(error)) from error
+    if not all(isinstance(text, str) for text in texts):
+        raise ValueError("a field that is text has another value")
     return entry
 
 
-def _append_line(entry: Mapping[str, object]) -> None:
-    """Append one line, on a line of its own, in one write under a lock; undo a write that the disk cut short."""
+def _check_hours(hours: object) -> None:
+    number = isinstance(hours, numbers.Real) and not isinstance(hours, bool)
+    if not number or not 0 < hours <= MOST_HOURS_AT_ONCE:  # type: ignore[operator]
+        raise LabsError(f"hours {hours!r}: give a number above 0, at most {MOST_HOURS_AT_ONCE}")
+
+
+def _append(entry: Mapping[str, object]) -> None:
     file = workspace() / FILE_NAME
-    line = json.dumps(entry).encode() + b"\n"
     try:
-        descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
-    except OSError as error:
-        raise _failure(file, "opened for writing", error) from error
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        size = os.fstat(descriptor).st_size
-        if size and os.pread(descriptor, 1, size - 1) != b"\n":
-            line = b"\n" + line  # a crash tore the last line; joining it would lose this one too
-        if os.write(descriptor, line) != len(line):
-            os.ftruncate(descriptor, size)
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        os.fsync(descriptor)
+        json_lines.append(file, json.dumps(entry))
     except OSError as error:
         raise _failure(file, "written", error) from error
-    finally:
-        os.close(descriptor)  # releases the lock
 
 
 def _failure(file: Path, what: str, error: OSError) -> LabsError:

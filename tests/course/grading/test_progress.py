@@ -91,7 +91,8 @@ def test_a_line_after_a_torn_one_is_not_lost() -> None:
         file.write(b'{"type": "check", "exer')
     append("1.2", "passed")
     assert [verdict.exercise for verdict in read().verdicts] == ["1.1", "1.2"]
-    assert read().problems == ("progress.jsonl line 2: no progress record, skipped",)
+    (problem,) = read().problems
+    assert problem.startswith("progress.jsonl line 2: corrupt (")
 
 
 def test_a_last_line_that_lost_only_its_line_break_is_whole() -> None:
@@ -108,6 +109,7 @@ def test_a_last_line_that_lost_only_its_line_break_is_whole() -> None:
     [
         {"status": "excellent"},
         {"status": None},
+        {"status": [1]},
         {"week": 15},
         {"week": [1]},
         {"exercise": 1},
@@ -120,14 +122,26 @@ def test_a_foreign_line_is_named_and_skipped(change) -> None:
     line = json.loads(progress_file().read_bytes())
     progress_file().write_text(json.dumps(line | change) + "\n" + json.dumps(line) + "\n")
     assert len(read().verdicts) == 1
-    assert read().problems == ("progress.jsonl line 1: no progress record, skipped",)
+    (problem,) = read().problems
+    assert problem.startswith("progress.jsonl line 1: corrupt (")
 
 
-@pytest.mark.parametrize("line", ["[]", "null", "3", "\xff", '{"type": "hours", "week": 1, "hours": NaN, "at": ""}'])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "[]",
+        "null",
+        "3",
+        "\xff",
+        '{"type": "hours", "week": 1, "hours": NaN, "at": ""}',
+        '{"type": "hours", "week": 1, "hours": 1e999, "at": ""}',
+    ],
+)
 def test_what_is_no_entry_at_all_is_named_and_skipped(line: str) -> None:
     workspace()
     progress_file().write_text(line + "\n", encoding="latin-1")
-    assert read().problems == ("progress.jsonl line 1: no progress record, skipped",)
+    (problem,) = read().problems
+    assert problem.startswith("progress.jsonl line 1: corrupt (")
 
 
 def test_many_writers_lose_no_line() -> None:
@@ -186,7 +200,7 @@ def test_hours_that_cannot_be_are_refused(hours) -> None:
 
 def test_a_file_that_cannot_be_written_is_named() -> None:
     progress_file().mkdir()
-    with pytest.raises(LabsError, match=r"progress file .*progress\.jsonl: cannot be opened for writing"):
+    with pytest.raises(LabsError, match=r"progress file .*progress\.jsonl: cannot be written"):
         append("1.1", "passed")
     with pytest.raises(LabsError, match=r"progress file .*progress\.jsonl: cannot be read"):
         read()
