@@ -19,7 +19,8 @@ import typer
 
 from labsupport import workspace
 from labsupport.cli import course, ledger, notebooks, training
-from labsupport.errors import LabsError
+from labsupport.cli.spec_options import flag
+from labsupport.errors import FieldError, LabsError
 
 FIRST_USE = """Lab notebooks for AI infrastructure: run, break, repair, measure, grade.
 
@@ -77,6 +78,8 @@ def _exit_code(arguments: list[str]) -> int:
             command.invoke(context)
     except typer.Exit as leaving:
         return leaving.exit_code
+    except FieldError as error:
+        return _refused(f"labs: {error.spelled(flag)}")
     except LabsError as error:
         return _refused(f"labs: {error}")
     except UsageError as error:

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from labsupport.cli.spec_options import flag, given_options, spec_from, spec_options
 from labsupport.errors import LabsError
-from labsupport.training.spec import TrainSpec, option
+from labsupport.training.spec import TrainSpec
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,44 +21,22 @@ if TYPE_CHECKING:
     from labsupport.training.result import TrainResult
     from labsupport.training.tracking import RunTracker
 
-DEFAULT = TrainSpec()
-ROLES = ("image", "label", "text")  # what a column of a Hugging Face data set can be
-
 
 def register(app: typer.Typer) -> None:
     """Add the training verbs to the command line."""
     app.command()(train)
 
 
+@spec_options(TrainSpec)
 def train(
     context: typer.Context,
-    model: Annotated[str, typer.Option(help="resnet18, resnet34, resnet50, llama-tiny, ...")] = DEFAULT.model,
-    dataset: Annotated[
-        str, typer.Option(help="digits and text are bundled; cifar10, imagenet, hf:<name> load the real thing")
-    ] = DEFAULT.dataset,
-    num_workers: Annotated[int, typer.Option(help="processes, one model replica each")] = DEFAULT.num_workers,
-    epochs: Annotated[int, typer.Option(help="passes over the training data")] = DEFAULT.epochs,
-    max_steps: Annotated[int | None, typer.Option(help="stop after so many optimiser steps")] = DEFAULT.max_steps,
-    global_batch: Annotated[int, typer.Option(help="samples per step over all workers")] = DEFAULT.global_batch,
-    base_lr: Annotated[float, typer.Option(help="learning rate at a global batch of 64")] = DEFAULT.base_lr,
-    gpus_per_worker: Annotated[int, typer.Option(help="0 trains on CPU cores with gloo, 1 on a GPU with NCCL")] = 0,
-    threads_per_worker: Annotated[int, typer.Option(help="CPU threads of each worker")] = DEFAULT.threads_per_worker,
-    checkpoint_every: Annotated[int, typer.Option(help="steps between checkpoints")] = DEFAULT.checkpoint_every,
-    width: Annotated[int, typer.Option(help="channels of the first ResNet stage")] = DEFAULT.width,
-    norm: Annotated[str, typer.Option(help="batch or group normalisation")] = DEFAULT.norm,
-    sequence: Annotated[int, typer.Option(help="tokens per sample of a language model")] = DEFAULT.sequence,
-    image_size: Annotated[int | None, typer.Option(help="side of the images in pixels")] = DEFAULT.image_size,
-    dtype: Annotated[str, typer.Option(help="float32 or float64")] = DEFAULT.dtype,
-    seed: Annotated[int, typer.Option(help="decides weights, order of samples and dropout")] = DEFAULT.seed,
-    augment: Annotated[bool, typer.Option("--augment", help="shift and mirror training images")] = DEFAULT.augment,
-    columns: Annotated[
-        list[str] | None,
-        typer.Option(metavar="ROLE=NAME", help="hf: only, such as --columns image=img --columns label=fine_label"),
+    *,
+    resume: Annotated[
+        Path | None, typer.Option(help="resume the run in this folder with its original settings")
     ] = None,
-    data_root: Annotated[str | None, typer.Option(help="folder of the data set")] = DEFAULT.data_root,
-    resume: Annotated[Path | None, typer.Option(help="continue the interrupted run in this folder, as it was")] = None,
     track: Annotated[bool, typer.Option(help="write the run to MLflow")] = True,
     as_json: Annotated[bool, typer.Option("--json", help="print the result as JSON, without progress")] = False,
+    **fields: Any,
 ) -> None:
     """Train a model on Ray workers, with live progress.
 
@@ -66,24 +45,18 @@ def train(
     \b
     labs train --model resnet18 --dataset digits --num-workers 2 --epochs 5
     """
-    given = [
-        name for name in context.params if _was_given(context, name) and name not in ("resume", "track", "as_json")
-    ]
+    given = given_options(context, TrainSpec)
     if resume and given:
-        raise LabsError(f"--resume continues a run as it was: leave {option(given[0])} out, or start a new run")
-    wanted = TrainSpec(
-        model=model, dataset=dataset, num_workers=num_workers, epochs=epochs, max_steps=max_steps,
-        global_batch=global_batch, base_lr=base_lr, gpus_per_worker=gpus_per_worker,
-        threads_per_worker=threads_per_worker, checkpoint_every=checkpoint_every, width=width, norm=norm,
-        sequence=sequence, image_size=image_size, dtype=dtype, seed=seed, augment=augment,
-        columns=_columns(columns), data_root=data_root,
-    )  # fmt: skip
+        raise LabsError(
+            f"--resume uses the settings that the run was started with: leave {flag(given[0])} out, or start a new run"
+        )
+    wanted = spec_from(TrainSpec, fields)
     from labsupport.processes import supervised
     from labsupport.receipts.ledger import ledger
     from labsupport.training import run_folder, trainer
 
     spec = run_folder.unfinished(resume) if resume else wanted
-    trainer.check(spec)  # a mistake is said before a tracker or Ray is started
+    trainer.preflight(spec)  # a mistake is reported before a tracker or Ray is started
     ledger().assert_writable()
     title = f"{spec.model} on {spec.dataset}, {_workers(spec.num_workers)}"
     progress = nullcontext() if as_json else _Progress(title)
@@ -118,21 +91,6 @@ def _conclude(result: TrainResult, tracker: RunTracker | None, as_json: bool) ->
             typer.echo(json.dumps(summary, allow_nan=False))
         else:
             _show(result, receipts, tracker)
-
-
-def _was_given(context: typer.Context, name: str) -> bool:
-    source = context.get_parameter_source(name)
-    return source is not None and source.name == "COMMANDLINE"
-
-
-def _columns(pairs: list[str] | None) -> dict[str, str] | None:
-    if not pairs:
-        return None
-    columns = dict(pair.partition("=")[::2] for pair in pairs)
-    for role, column in columns.items():
-        if role not in ROLES or not column:
-            raise LabsError(f"--columns {role}={column}: write one of {', '.join(ROLES)}, =, and a column's name")
-    return columns
 
 
 def _start_tracker(spec: TrainSpec) -> RunTracker:

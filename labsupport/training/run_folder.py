@@ -57,7 +57,7 @@ def claimed(folder: Path, spec: TrainSpec) -> Iterator[None]:
             raise LabsError(f"the run in {folder} is being trained by another process: wait for it or end it") from None
         if not file.exists():
             write_durably(file, json.dumps(spec.as_dict(), indent=1).encode())
-        elif TrainSpec.from_dict(_read(file)) != spec:
+        elif _spec(file) != spec:
             raise LabsError(f"the run in {folder} has another spec: its {SPEC_FILE} says which")
         yield
 
@@ -68,10 +68,18 @@ def unfinished(folder: Path) -> TrainSpec:
     Raises:
         LabsError: no run was started there, or it has ended.
     """
-    spec = TrainSpec.from_dict(_read(folder / SPEC_FILE))
+    spec = _spec(folder / SPEC_FILE)
     if any(event["event"] == "end" for event in read_events(folder / "events")):
         raise LabsError(f"the run in {folder} has ended: there is nothing to continue")
     return spec
+
+
+def _spec(file: Path) -> TrainSpec:
+    values = _read(file)
+    try:
+        return TrainSpec.from_dict(values)
+    except LabsError as error:
+        raise LabsError(f"{file}: {error}") from error
 
 
 def _read(file: Path) -> dict[str, object]:

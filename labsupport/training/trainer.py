@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from labsupport.durable import make_folder_durably
-from labsupport.errors import LabsError
+from labsupport.errors import FieldError, LabsError
 from labsupport.hardware import machine
 from labsupport.training import ray_session, run_folder
 from labsupport.training.checkpoint import (
@@ -166,7 +166,7 @@ def train(
         LabsError: the spec does not fit this machine, names an unknown model or data set, or is not that of the folder;
             Ray does not start; the training was given up.
     """
-    check(spec)
+    preflight(spec)
     folder = (folder or run_folder.make_for(spec)).resolve()  # Ray takes a relative path for an address
     with (
         run_folder.claimed(folder, spec),
@@ -202,8 +202,8 @@ def train(
     return TrainResult(spec, folder, events, returned["accuracy"], returned["checksum"], began, wall_s)
 
 
-def check(spec: TrainSpec) -> None:
-    """Find what cannot work before any process starts: too few devices, an unknown model, a data set not to be had.
+def preflight(spec: TrainSpec) -> None:
+    """Refuse before any process starts what cannot work: too few devices, an unknown model, a data set not to be had.
 
     Raises:
         LabsError: says what does not fit and what would.
@@ -212,12 +212,15 @@ def check(spec: TrainSpec) -> None:
     from labsupport.training.models import check_model
 
     facts = machine()
-    spec.check_against(cores=facts.cores, gpus=len(facts.gpus))
+    spec.assert_fits(cores=facts.cores, gpus=len(facts.gpus))
     dataset, info = load_dataset(spec.dataset, "train", **spec.data_options())
     check_model(spec.model, info)
     if spec.global_batch > len(dataset):
-        raise LabsError(
-            f"--global-batch {spec.global_batch} is larger than data set {spec.dataset} with its {len(dataset)} samples"
+        raise FieldError(
+            lambda name: (
+                f"{name('global_batch')} {spec.global_batch} is larger than data set {spec.dataset} with its "
+                f"{len(dataset)} samples"
+            )
         )
 
 

@@ -13,8 +13,11 @@ from pathlib import Path
 import psutil
 import pytest
 
+from labsupport.cli.spec_options import flag
 from labsupport.processes import die_with_parent, supervised
+from labsupport.spec import settings
 from labsupport.training.events import read_events
+from labsupport.training.spec import TrainSpec
 
 LABS = str(Path(sys.executable).with_name("labs"))
 SMALL = (
@@ -68,6 +71,17 @@ def test_an_interrupted_run_ends_with_130_leaves_no_process_and_goes_on_with_res
     assert (result["steps"], result["restarts"], result["folder"]) == (ends_at, 1, str(folder))
     starts = [event["step"] for event in read_events(folder / "events") if event["event"] == "start"]
     assert starts[0] == 0 < starts[1]
+
+
+def test_every_field_of_the_spec_is_an_option_with_its_help_and_default():
+    shown = " ".join(
+        subprocess.run([LABS, "train", "--help"], capture_output=True, text=True, check=True).stdout.split()
+    )
+    for field in settings(TrainSpec):
+        assert f"{flag(field.name)} " in shown
+        assert field.help in shown
+        if field.default not in (None, False, True):
+            assert f"[default: {field.default}]" in shown
 
 
 def test_resume_takes_no_other_option(tmp_path):

@@ -48,6 +48,12 @@ def test_a_spec_of_before_a_new_field_is_still_the_same_run(tmp_path):
         assert run_folder.unfinished(tmp_path) == SPEC
 
 
+def test_a_spec_with_a_field_that_has_been_renamed_is_refused_by_file_and_field(tmp_path):
+    (tmp_path / run_folder.SPEC_FILE).write_text(json.dumps({**SPEC.as_dict(), "learning_rate": 0.1}))
+    with pytest.raises(LabsError, match=rf"{tmp_path}/spec.json: TrainSpec has no field 'learning_rate'"):
+        run_folder.unfinished(tmp_path)
+
+
 def test_a_folder_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "file").touch()
     with (

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from labsupport.errors import LabsError
+from labsupport.errors import FieldError, LabsError
 from labsupport.training.data.info import DatasetInfo, Task
 from labsupport.workspace import workspace
 
@@ -56,14 +56,18 @@ def load_dataset(
     if split not in SPLITS:
         raise LabsError(f"split {split!r} is unknown: one of {', '.join(SPLITS)}")
     if root is not None and not Path(root).is_dir():
-        raise LabsError(f"--data-root {root} is not a folder: make it first, or leave it out to use the workspace")
+        raise FieldError(
+            lambda field: (
+                f"{field('data_root')} {root} is not a folder: make it first, or leave it out to use the workspace"
+            )
+        )
     if image_size is not None and image_size < 1:
-        raise LabsError(f"--image-size is {image_size}: at least 1 pixel is needed")
+        raise FieldError(lambda field: f"{field('image_size')} is {image_size}: at least 1 pixel is needed")
     if columns is not None and not name.startswith(HUB):
-        raise LabsError(f"--columns is for hf: data sets only, not for {name}")
+        raise FieldError(lambda field: f"{field('columns')} is for hf: data sets only, not for {name}")
     samples, info = _load(name, split, Path(root) if root is not None else None, image_size, sequence, columns)
     if augment and info.task != Task.CLASSIFICATION:
-        raise LabsError(f"--augment is for images, data set {name} is for {info.task}")
+        raise FieldError(lambda field: f"{field('augment')} is for images, data set {name} is for {info.task}")
     if augment and split == "train":
         from labsupport.training.data.augment import Augmented
 
@@ -97,4 +101,8 @@ def _load(
         return load_hub(name.removeprefix(HUB), split, root, image_size, sequence, columns)
     close = difflib.get_close_matches(name, DATASETS, n=1)
     hint = f"did you mean {close[0]}? " if close else ""
-    raise LabsError(f"--dataset {name!r} is unknown: {hint}The data sets are {', '.join(DATASETS)} and hf:<name>")
+    raise FieldError(
+        lambda field: (
+            f"{field('dataset')} {name!r} is unknown: {hint}The data sets are {', '.join(DATASETS)} and hf:<name>"
+        )
+    )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import torch
 
-from labsupport.errors import LabsError
+from labsupport.errors import FieldError
 from labsupport.training.data.info import DatasetInfo, Task
 from labsupport.training.data.samples import ImageTensors
 
@@ -23,7 +23,9 @@ def load_digits(split: str, image_size: int | None = None) -> tuple[ImageTensors
 
     size = IMAGE_SIZES[0] if image_size is None else image_size
     if size not in IMAGE_SIZES:
-        raise LabsError(f"--image-size is {size}: data set digits has {', '.join(map(str, IMAGE_SIZES))}")
+        raise FieldError(
+            lambda field: f"{field('image_size')} is {size}: data set digits has {', '.join(map(str, IMAGE_SIZES))}"
+        )
     images, labels = bundled(return_X_y=True)
     train, test = train_test_split(range(len(labels)), test_size=TEST_SAMPLES, stratify=labels, random_state=0)
     pixels = torch.tensor(images, dtype=torch.float32).view(-1, 1, 8, 8)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from labsupport.errors import LabsError
+from labsupport.errors import FieldError, LabsError
 from labsupport.training.data.info import DatasetInfo, Task
 from labsupport.training.data.pictures import DECODING_ERRORS, DEFAULT_SIZE, to_tensor
 from labsupport.training.data.samples import Sample, Samples
@@ -180,11 +180,15 @@ def _fetch(name: str, root: Path | None) -> Mapping[str, datasets.Dataset]:
     folder = Path(name).expanduser() if name.startswith(FOLDER_MARKS) else None
     repository, _, configuration = name.partition(":")
     if name in FORMATS and root is None:
-        raise LabsError(f"data set hf:{name} reads {name} files: name their folder with --data-root")
+        raise FieldError(
+            lambda field: f"data set hf:{name} reads {name} files: name their folder with {field('data_root')}"
+        )
     if name not in FORMATS and (not folder.is_dir() if folder else "/" not in repository):
-        raise LabsError(
-            f"data set hf:{name} is no folder and no format: use hf:<owner>/<name>, hf:/<folder>, hf:./<folder>, or "
-            f"{', '.join(f'hf:{known}' for known in FORMATS)} with --data-root"
+        raise FieldError(
+            lambda field: (
+                f"data set hf:{name} is no folder and no format: use hf:<owner>/<name>, hf:/<folder>, hf:./<folder>, "
+                f"or {', '.join(f'hf:{known}' for known in FORMATS)} with {field('data_root')}"
+            )
         )
     try:
         if name in FORMATS:

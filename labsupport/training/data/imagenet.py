@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 from PIL import Image
 
-from labsupport.errors import LabsError
+from labsupport.errors import FieldError, LabsError
 from labsupport.training.data.info import DatasetInfo, Task
 from labsupport.training.data.pictures import DECODING_ERRORS, DEFAULT_SIZE, to_tensor
 from labsupport.training.data.samples import Sample, Samples
@@ -78,9 +78,11 @@ def load_imagenet(split: str, root: Path, image_size: int | None = None) -> tupl
 def _class_names(folder: Path) -> list[str]:
     """Return the names of the class folders, sorted, hidden ones left out."""
     if not folder.is_dir():
-        raise LabsError(
-            f"data set imagenet: {folder} does not exist: name with --data-root the folder that holds "
-            "train/<class>/*.JPEG and val/<class>/*.JPEG; ImageNet can be asked for at image-net.org"
+        raise FieldError(
+            lambda field: (
+                f"data set imagenet: {folder} does not exist: name with {field('data_root')} the folder that holds "
+                "train/<class>/*.JPEG and val/<class>/*.JPEG; ImageNet can be asked for at image-net.org"
+            )
         )
     names = sorted(entry.name for entry in os.scandir(folder) if entry.is_dir() and not entry.name.startswith("."))
     if not names:

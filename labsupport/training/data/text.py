@@ -11,7 +11,7 @@ import sys
 
 import torch
 
-from labsupport.errors import LabsError
+from labsupport.errors import FieldError
 from labsupport.training.data.info import DatasetInfo, Task
 from labsupport.training.data.samples import Sample, Samples
 
@@ -46,12 +46,14 @@ def check_windows(name: str, split: str, tokens: int, sequence: int) -> None:
     """Refuse windows that are empty or longer than the text.
 
     Raises:
-        LabsError: names the option and the largest value that fits.
+        FieldError: names the field and the largest value that fits.
     """
     if sequence < 1 or window_count(tokens, sequence) < 1:
-        raise LabsError(
-            f"--sequence is {sequence}: the {split} split of data set {name} has {tokens} bytes, "
-            f"so 1 to {max(1, tokens - 1)} fit"
+        raise FieldError(
+            lambda field: (
+                f"{field('sequence')} is {sequence}: the {split} split of data set {name} has {tokens} bytes, "
+                f"so 1 to {max(1, tokens - 1)} fit"
+            )
         )
 
 

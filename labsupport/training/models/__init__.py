@@ -9,7 +9,7 @@ import difflib
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from labsupport.errors import LabsError
+from labsupport.errors import FieldError, LabsError
 from labsupport.hardware import machine
 from labsupport.training.data.info import DatasetInfo, Task
 from labsupport.training.models.llama_config import PRESETS, LlamaConfig
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from labsupport.training.models.losses import Loss
 
-__all__ = ["MODELS", "build_model", "check_model", "loss_function"]
+__all__ = ["MODELS", "NORMS", "build_model", "check_model", "loss_function"]
 
 MODELS: dict[str, Task] = {
     "resnet18": Task.CLASSIFICATION,
@@ -29,6 +29,7 @@ MODELS: dict[str, Task] = {
     "llama-2-7b": Task.LANGUAGE_MODELLING,
     "llama-3-8b": Task.LANGUAGE_MODELLING,
 }
+NORMS = ("batch", "group")  # of the ResNets
 SMALL_IMAGE = 64  # pixels; the ImageNet stem would leave a 64-pixel image as 16 x 16 before the first block
 FLOAT32_BYTES = 4
 
@@ -45,9 +46,12 @@ def check_model(name: str, info: DatasetInfo) -> None:
         largest = max([facts.usable_memory_bytes, *(gpu.memory_bytes or 0 for gpu in facts.gpus)])
         needed = 3 * FLOAT32_BYTES * _llama_config(name, info, 0.0).parameters
         if needed > largest:
-            raise LabsError(
-                f"--model {name} needs {needed / 1e9:.0f} GB for weights, gradients and momentum in float32, the "
-                f"largest memory here is {largest / 1e9:.0f} GB: train llama-tiny, or shard the model over more devices"
+            raise FieldError(
+                lambda field: (
+                    f"{field('model')} {name} needs {needed / 1e9:.0f} GB for weights, gradients and momentum in "
+                    f"float32, the largest memory here is {largest / 1e9:.0f} GB: train llama-tiny, or shard the model "
+                    "over more devices"
+                )
             )
 
 
@@ -89,10 +93,12 @@ def build_model(
                 _check_weights_fit(name, config)
             model = Llama(config)
         else:
-            from labsupport.training.models.resnet import NORMS, ResNet
+            from labsupport.training.models.resnet import ResNet
 
             if norm not in NORMS:
-                raise LabsError(f"--norm {norm!r} is unknown: one of {', '.join(NORMS)}")
+                raise FieldError(
+                    lambda field: f"{field('norm')} {norm!r} is unknown: one of {', '.join(NORMS)} is needed"
+                )
             assert info.num_classes is not None, "a classification data set says its number of classes"
             assert info.channels is not None, "and its number of channels"
             model = ResNet(
@@ -128,11 +134,16 @@ def _check_task(name: str, info: DatasetInfo) -> None:
     if name not in MODELS:
         close = difflib.get_close_matches(name, MODELS, n=1)
         hint = f"did you mean {close[0]}? " if close else ""
-        raise LabsError(f"--model {name!r} is unknown: {hint}The models are {', '.join(MODELS)}")
+        raise FieldError(
+            lambda field: f"{field('model')} {name!r} is unknown: {hint}The models are {', '.join(MODELS)}"
+        )
     if MODELS[name] != info.task:
         fitting = [model for model, task in MODELS.items() if task == info.task]
-        raise LabsError(
-            f"--model {name} is for {MODELS[name]}, data set {info.name} for {info.task}: use {', '.join(fitting)}"
+        raise FieldError(
+            lambda field: (
+                f"{field('model')} {name} is for {MODELS[name]}, data set {info.name} for {info.task}: "
+                f"use {', '.join(fitting)}"
+            )
         )
 
 
@@ -140,7 +151,9 @@ def _check_weights_fit(name: str, config: LlamaConfig) -> None:
     # Linux would hand out the memory and end the process without a word once it is written.
     needed, present = FLOAT32_BYTES * config.parameters, machine().usable_memory_bytes
     if needed > present:
-        raise LabsError(
-            f"--model {name} has {needed / 1e9:.0f} GB of float32 weights, this machine {present / 1e9:.0f} GB of "
-            "memory: use llama-tiny, or build it on the meta device to study its shape"
+        raise FieldError(
+            lambda field: (
+                f"{field('model')} {name} has {needed / 1e9:.0f} GB of float32 weights, this machine "
+                f"{present / 1e9:.0f} GB of memory: use llama-tiny, or build it on the meta device to study its shape"
+            )
         )

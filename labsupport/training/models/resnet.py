@@ -16,8 +16,9 @@ from typing import Final
 import torch
 from torch import nn
 
-BATCH, GROUP = "batch", "group"
-NORMS = (BATCH, GROUP)
+from labsupport.training.models import NORMS
+
+BATCH = "batch"
 IMAGENET, SMALL = "imagenet", "small"
 STEMS = (IMAGENET, SMALL)
 # Wu & He 2018 (arXiv:1803.08494, table 3) find 16 channels a group as good as 32 groups, and it also suits a narrow

@@ -50,7 +50,7 @@ def test_digits_are_normalised_by_the_training_split():
 
 
 def test_digits_come_in_three_sizes_only():
-    with pytest.raises(LabsError, match="--image-size is 64: data set digits has 8, 16, 32"):
+    with pytest.raises(LabsError, match="image_size is 64: data set digits has 8, 16, 32"):
         load_dataset("digits", image_size=64)
 
 
@@ -105,7 +105,7 @@ def test_windows_tile_the_text_and_each_target_is_the_next_token(length, sequenc
 
 @pytest.mark.parametrize("sequence", [0, -1, 10**9])
 def test_a_window_that_does_not_fit_the_text_is_refused_with_what_fits(sequence):
-    with pytest.raises(LabsError, match=rf"--sequence is {sequence}: the test split of data set text has \d+ bytes"):
+    with pytest.raises(LabsError, match=rf"sequence is {sequence}: the test split of data set text has \d+ bytes"):
         load_dataset("text", "test", sequence=sequence)
 
 
@@ -115,10 +115,10 @@ def test_a_window_that_does_not_fit_the_text_is_refused_with_what_fits(sequence)
         ("cifar01", {}, r"'cifar01' is unknown: did you mean cifar10\? The data sets are digits, text, cifar10"),
         ("wikipedia", {}, r"'wikipedia' is unknown: The data sets are .* and hf:<name>"),
         ("digits", {"split": "validation"}, "split 'validation' is unknown: one of train, test"),
-        ("cifar10", {"root": "/no/such/folder"}, "--data-root /no/such/folder is not a folder"),
-        ("digits", {"image_size": 0}, "--image-size is 0"),
-        ("digits", {"columns": {"text": "a"}}, "--columns is for hf: data sets only, not for digits"),
-        ("text", {"augment": True}, "--augment is for images, data set text is for language-modelling"),
+        ("cifar10", {"root": "/no/such/folder"}, "data_root /no/such/folder is not a folder"),
+        ("digits", {"image_size": 0}, "image_size is 0"),
+        ("digits", {"columns": {"text": "a"}}, "columns is for hf: data sets only, not for digits"),
+        ("text", {"augment": True}, "augment is for images, data set text is for language-modelling"),
     ],
 )
 def test_what_cannot_be_loaded_is_refused_in_one_line(name, options, sentence):

@@ -189,7 +189,7 @@ def test_samples_survive_pickling(tmp_path):
 @pytest.mark.parametrize(
     ("name", "sentence"),
     [
-        ("hf:json", "reads json files: name their folder with --data-root"),
+        ("hf:json", "reads json files: name their folder with data_root"),
         ("hf:/no/such/folder", "is no folder and no format: use hf:<owner>/<name>"),
         ("hf:pandas", "is no folder and no format"),  # a format made of pickles, which the library would open
         ("hf:", "is no folder and no format"),

@@ -86,7 +86,7 @@ def test_a_class_of_val_that_train_does_not_have_is_refused(root):
 
 
 def test_a_missing_folder_says_what_layout_is_expected(tmp_path):
-    with pytest.raises(LabsError, match=r"train does not exist.*--data-root.*train/<class>/\*.JPEG.*image-net.org"):
+    with pytest.raises(LabsError, match=r"train does not exist.*data_root.*train/<class>/\*.JPEG.*image-net.org"):
         load_dataset("imagenet", root=tmp_path)
     with pytest.raises(LabsError, match=r"workspace/data/imagenet/train does not exist"):
         load_dataset("imagenet")

@@ -92,7 +92,7 @@ def test_a_model_that_cannot_be_is_refused_with_those_that_can(name, info, sente
 
 
 def test_an_unknown_norm_is_refused():
-    with pytest.raises(LabsError, match="--norm 'layer' is unknown: one of batch, group"):
+    with pytest.raises(LabsError, match="norm 'layer' is unknown: one of batch, group"):
         build_model("resnet18", IMAGES, norm="layer")
 
 
