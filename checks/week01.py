@@ -9,38 +9,49 @@ from typing import Any
 
 import numpy as np
 
-from labsupport.course.grading.exercise import Check, Criterion, Wrong, check, seeds
+from labsupport.course.grading.exercise import Exercise
+from labsupport.course.grading.seeds import seeds
+from labsupport.course.grading.verdict import Criterion, Wrong
 from labsupport.training.collectives import ring_all_reduce, run_in_lockstep
 from labsupport.training.learning_rate import learning_rate
+from labsupport.training.sampler import shard
 
-EXERCISES = ("1.1", "1.2", "1.3", "1.4", "1.5")
 WORLDS = range(1, 9)
 
 # --- 1.1: which process does what ------------------------------------------------------------------------------------
 
 
-def blast_radius(answer: Any) -> Check:
-    """Grade exercise 1.1: a dict from process to the letter of what its death costs."""
-
-    def says(process: str, letter: str) -> Callable[[Any], bool]:
-        return lambda given: str(given[process]).strip().upper() == letter
-
-    keys = ", ".join(_RIGHT)
-    return check("1.1", answer, [
-        Criterion("directory", "the process that keeps the directory of actors and nodes is named",
-                  says("gcs_server", "A"), hint=f"the keys are {keys}; which one did the driver connect to first?"),
-        Criterion("node", "the process that takes a node's objects with it is named",
-                  says("raylet", "B"), hint="the object store is not a process of its own: look at raylet's arguments"),
-        Criterion("worker", "the cheapest death is named",
-                  says("worker", "C"), hint="what does max_restarts or max_failures bring back?"),
-        Criterion("driver", "the death that no restart policy covers is named",
-                  says("driver", "D"), hint="actors and objects have an owner; who owns yours?"),
-        Criterion("dashboard", "the death that no job notices is named",
-                  says("dashboard", "E"), hint="you killed it in the cell above"),
-    ])  # fmt: skip
+def _says(process: str, letter: str) -> Callable[[Any], bool]:
+    return lambda given: str(given[process]).strip().upper() == letter
 
 
 _RIGHT = {"gcs_server": "A", "raylet": "B", "worker": "C", "driver": "D", "dashboard": "E"}
+_KEYS = ", ".join(_RIGHT)
+
+blast_radius = Exercise(
+    "1.1", "What does each death cost?", 10,
+    criteria=(
+        Criterion("directory", "the process that keeps the directory of actors and nodes is named",
+                  _says("gcs_server", "A"), hint=f"the keys are {_KEYS}; which one did the driver connect to first?"),
+        Criterion("node", "the process that takes a node's objects with it is named",
+                  _says("raylet", "B"), hint="the object store is no process of its own: look at raylet's arguments"),
+        Criterion("worker", "the cheapest death is named",
+                  _says("worker", "C"), hint="what does max_restarts or max_failures bring back?"),
+        Criterion("driver", "the death that no restart policy covers is named",
+                  _says("driver", "D"), hint="actors and objects have an owner; who owns yours?"),
+        Criterion("dashboard", "the death that no job notices is named",
+                  _says("dashboard", "E"), hint="you killed it in the cell above"),
+    ),
+    reference=_RIGHT,
+    wrong=(
+        Wrong("takes the raylet for the directory", _RIGHT | {"gcs_server": "B", "raylet": "A"}, "directory"),
+        Wrong("thinks objects outlive the raylet", _RIGHT | {"raylet": "C"}, "node"),
+        Wrong("fears for the job when a worker dies", _RIGHT | {"worker": "D", "driver": "C"}, "worker"),
+        Wrong("thinks actors outlive their driver", _RIGHT | {"driver": "C"}, "driver"),
+        Wrong("thinks the dashboard schedules", _RIGHT | {"dashboard": "A"}, "dashboard"),
+        Wrong("leaves a process out", {"gcs_server": "A", "raylet": "B", "worker": "C", "driver": "D"}, "dashboard"),
+    ),
+)  # fmt: skip
 
 # --- 1.2: a sampler --------------------------------------------------------------------------------------------------
 
@@ -115,24 +126,6 @@ def _leaves_generators_alone(answer: Any) -> bool:
     return first == _deal(answer, 32, 4, epoch=1, seed=5) and state() == before
 
 
-def sampler(answer: Any) -> Check:
-    """Grade exercise 1.2: `shard(num_samples, world_size, rank, *, epoch, seed, start=0)`."""
-    return check("1.2", answer, [
-        Criterion("covers", "every sample is dealt exactly once, for 1 to 8 workers and sizes that do not divide",
-                  _all_dealt_once, hint="padding repeats samples, a dropped tail loses them; shares may differ by one"),
-        Criterion("balanced", "the workers' shares differ by at most one sample",
-                  _balanced, hint="len(share) for every rank, also when start > 0"),
-        Criterion("same-order", "one sample from each worker in turn gives the same order for every number of workers",
-                  _same_order, hint="one permutation for all; a rank only chooses positions in it"),
-        Criterion("shuffled", "another epoch or another seed gives another order",
-                  _shuffled, hint="both must reach the random generator"),
-        Criterion("resumes", "from position `start` on the rest of the same order is dealt, to any number of workers",
-                  _resumes, hint="`start` counts samples of the global order, not of a rank's share"),
-        Criterion("own-generator", "two calls agree and no global random generator is touched",
-                  _leaves_generators_alone, hint="a draw from the global generator moves every later dropout mask"),
-    ])  # fmt: skip
-
-
 def _order(num_samples: int, epoch: int, seed: int) -> list[int]:
     return [int(i) for i in np.random.default_rng([seed, epoch]).permutation(num_samples)]
 
@@ -180,6 +173,36 @@ def _one_does_all(num_samples: int, world_size: int, rank: int, *, epoch: int, s
     return _order(num_samples, epoch, seed)[start:] if rank == 0 else []
 
 
+sampler = Exercise(
+    "1.2", "A sampler that survives", 25,
+    criteria=(
+        Criterion("covers", "every sample is dealt exactly once, for 1 to 8 workers and sizes that do not divide",
+                  _all_dealt_once, hint="padding repeats samples, a dropped tail loses them; shares may differ by one"),
+        Criterion("balanced", "the workers' shares differ by at most one sample",
+                  _balanced, hint="len(share) for every rank, also when start > 0"),
+        Criterion("same-order", "one sample from each worker in turn gives the same order for every number of workers",
+                  _same_order, hint="one permutation for all; a rank only chooses positions in it"),
+        Criterion("shuffled", "another epoch or another seed gives another order",
+                  _shuffled, hint="both must reach the random generator"),
+        Criterion("resumes", "from position `start` on the rest of the same order is dealt, to any number of workers",
+                  _resumes, hint="`start` counts samples of the global order, not of a rank's share"),
+        Criterion("own-generator", "two calls agree and no global random generator is touched",
+                  _leaves_generators_alone, hint="a draw from the global generator moves every later dropout mask"),
+    ),
+    reference=shard,
+    wrong=(
+        Wrong("deals contiguous blocks", _blocks, "same-order"),
+        Wrong("every rank shuffles for itself", _own_shuffle, "covers"),
+        Wrong("pads to equal shares", _padded, "covers"),
+        Wrong("drops the tail", _tail_dropped, "covers"),
+        Wrong("forgets the epoch", _epoch_forgotten, "shuffled"),
+        Wrong("counts start per rank", _start_of_share, "resumes"),
+        Wrong("seeds the global generator", _global_generator, "own-generator"),
+        Wrong("lets rank 0 do everything", _one_does_all, "balanced"),
+        Wrong("returns nothing", lambda *args, **kwargs: None, "covers"),
+    ),
+)  # fmt: skip
+
 # --- 1.3: ring all-reduce --------------------------------------------------------------------------------------------
 
 RINGS = [(world_size, length) for world_size in (1, 2, 3, 4, 6) for length in (0, 1, 2, 5, 12, 17)]
@@ -222,22 +245,6 @@ def _input_kept(answer: Any) -> bool:
     kept = [values.copy() for values in inputs]
     run_in_lockstep(answer, inputs)
     return all(np.array_equal(now, before) for now, before in zip(inputs, kept, strict=True))
-
-
-def ring(answer: Any) -> Check:
-    """Grade exercise 1.3: a generator `ring_all_reduce(rank, world_size, values)`."""
-    return check("1.3", answer, [
-        Criterion("sum", "every rank ends with the sum, for 1 to 6 ranks and lengths from 0 to 17",
-                  _sums, hint="np.array_split copes with such lengths; reduce-scatter alone is half the way"),
-        Criterion("same-bits", "all ranks hold the same bits",
-                  _same_bits, hint="each chunk must be summed in one place and copied, or the replicas drift apart"),
-        Criterion("steps", "it takes 2(n - 1) steps for n ranks",
-                  _steps, hint="one `received = yield chunk` per step, and none for a single rank"),
-        Criterion("bytes", "no rank sends more than 2(n - 1) chunks of ceil(length / n) values",
-                  _bytes, hint="send the chunk of the step, not the array"),
-        Criterion("input-kept", "the array passed in is left as it was",
-                  _input_kept, hint="np.array_split returns views"),
-    ])  # fmt: skip
 
 
 Ring = Generator[np.ndarray, np.ndarray, np.ndarray]
@@ -297,6 +304,32 @@ def _one_step_too_many(rank: int, world_size: int, values: np.ndarray) -> Ring:
     return result
 
 
+ring = Exercise(
+    "1.3", "Ring all-reduce", 35,
+    criteria=(
+        Criterion("sum", "every rank ends with the sum, for 1 to 6 ranks and lengths from 0 to 17",
+                  _sums, hint="np.array_split copes with such lengths; reduce-scatter alone is half the way"),
+        Criterion("same-bits", "all ranks hold the same bits",
+                  _same_bits, hint="each chunk must be summed in one place and copied, or the replicas drift apart"),
+        Criterion("steps", "it takes 2(n - 1) steps for n ranks",
+                  _steps, hint="one `received = yield chunk` per step, and none for a single rank"),
+        Criterion("bytes", "no rank sends more than 2(n - 1) chunks of ceil(length / n) values",
+                  _bytes, hint="send the chunk of the step, not the array"),
+        Criterion("input-kept", "the array passed in is left as it was",
+                  _input_kept, hint="np.array_split returns views"),
+    ),
+    reference=ring_all_reduce,
+    wrong=(
+        Wrong("passes whole arrays round once", _pass_everything_round, "same-bits"),
+        Wrong("stops after reduce-scatter", _reduce_scatter_only, "sum"),
+        Wrong("cuts equal chunks", _equal_chunks, "sum"),
+        Wrong("works on views of the input", _on_views, "input-kept"),
+        Wrong("sends the whole array each step", _whole_array_each_step, "bytes"),
+        Wrong("one more step than needed", _one_step_too_many, "steps"),
+        Wrong("is no generator", lambda rank, world_size, values: values * world_size, "sum"),
+    ),
+)  # fmt: skip
+
 # --- 1.4: gradients of unequal shares --------------------------------------------------------------------------------
 
 
@@ -340,18 +373,10 @@ def _gradients_kept(answer: Any) -> bool:
     return bool(np.all(gradients[0] == 1) and np.all(gradients[1] == 3))
 
 
-def averaging(answer: Any) -> Check:
-    """Grade exercise 1.4: `average_gradients(gradients, counts)`."""
-    return check("1.4", answer, [
-        Criterion("big-batch", "unequal shares give the gradient of the one big batch",
-                  _equals_big_batch, hint="a mean of means is the mean only for equal shares"),
-        Criterion("empty-worker", "a worker without samples changes nothing, even if its gradient is NaN",
-                  _empty_worker, hint="0 * nan is nan"),
-        Criterion("no-samples", "no samples at all raises ValueError",
-                  _no_samples, hint="a silent 0/0 becomes NaN weights one step later"),
-        Criterion("input-kept", "the gradients passed in are left as they were",
-                  _gradients_kept, hint="*= writes into the caller's buffer"),
-    ])  # fmt: skip
+def _weighted_mean(gradients: Sequence[np.ndarray], counts: Sequence[int]) -> np.ndarray:
+    if sum(counts) == 0:
+        raise ValueError("no samples")
+    return np.sum([g * c for g, c in zip(gradients, counts, strict=True) if c], axis=0) / sum(counts)
 
 
 def _mean_of_means(gradients: Sequence[np.ndarray], counts: Sequence[int]) -> np.ndarray:
@@ -385,6 +410,28 @@ def _in_place(gradients: Sequence[np.ndarray], counts: Sequence[int]) -> np.ndar
     return np.sum([g for g, c in zip(gradients, counts, strict=True) if c], axis=0) / sum(counts)
 
 
+averaging = Exercise(
+    "1.4", "The gradient of the big batch", 15,
+    criteria=(
+        Criterion("big-batch", "unequal shares give the gradient of the one big batch",
+                  _equals_big_batch, hint="a mean of means is the mean only for equal shares"),
+        Criterion("empty-worker", "a worker without samples changes nothing, even if its gradient is NaN",
+                  _empty_worker, hint="0 * nan is nan"),
+        Criterion("no-samples", "no samples at all raises ValueError",
+                  _no_samples, hint="a silent 0/0 becomes NaN weights one step later"),
+        Criterion("input-kept", "the gradients passed in are left as they were",
+                  _gradients_kept, hint="*= writes into the caller's buffer"),
+    ),
+    reference=_weighted_mean,
+    wrong=(
+        Wrong("takes the mean of the means", _mean_of_means, "big-batch"),
+        Wrong("forgets to divide", _sum_of_gradients, "big-batch"),
+        Wrong("multiplies NaN by zero", _nan_let_in, "empty-worker"),
+        Wrong("returns zeros for no samples", _zeros_for_nothing, "no-samples"),
+        Wrong("scales the caller's buffers", _in_place, "input-kept"),
+    ),
+)  # fmt: skip
+
 # --- 1.5: the learning rate ------------------------------------------------------------------------------------------
 
 RUN: dict[str, Any] = {"base_lr": 0.1, "base_batch": 64, "global_batch": 512, "warmup_steps": 10, "total_steps": 110}
@@ -392,26 +439,6 @@ RUN: dict[str, Any] = {"base_lr": 0.1, "base_batch": 64, "global_batch": 512, "w
 
 def _close(left: float, right: float) -> bool:
     return math.isclose(left, right, rel_tol=1e-9, abs_tol=1e-12)
-
-
-def schedule(answer: Any) -> Check:
-    """Grade exercise 1.5: `learning_rate(step, *, base_lr, base_batch, global_batch, warmup_steps, total_steps)`."""
-    return check("1.5", answer, [
-        Criterion("peak", "the rate peaks at base_lr * global_batch / base_batch when the warm-up ends",
-                  lambda f: _close(f(10, **RUN), 0.8) and _close(f(10, **RUN | {"global_batch": 32}), 0.05),
-                  hint="the linear scaling rule; a smaller batch scales down, too"),
-        Criterion("warm-up", "it starts at base_lr and rises in equal parts to the peak",
-                  lambda f: _close(f(0, **RUN), 0.1) and _close(f(5, **RUN), 0.45) and _close(f(9, **RUN), 0.73),
-                  hint="from the rate that is known to work, not from zero"),
-        Criterion("cosine", "then half a cosine falls to 0 at total_steps",
-                  lambda f: _close(f(60, **RUN), 0.4) and _close(f(35, **RUN), 0.4 * (1 + math.cos(math.pi / 4)))
-                  and abs(f(110, **RUN)) < 1e-12,
-                  hint="progress is measured from the end of the warm-up"),
-        Criterion("no-warm-up", "without warm-up the first step has the peak rate",
-                  lambda f: _close(f(0, **RUN | {"warmup_steps": 0}), 0.8), hint="look at the division"),
-        Criterion("past-end", "a step past the end has rate 0",
-                  lambda f: abs(f(400, **RUN)) < 1e-12, hint="a cosine rises again"),
-    ])  # fmt: skip
 
 
 def _variant(change: Callable[..., float]) -> Callable[..., float]:
@@ -459,49 +486,34 @@ def _rises_again(step: int, **sizes: Any) -> float:
     return peak * 0.5 * (1 + math.cos(math.pi * progress))
 
 
-# Every criterion is failed by at least one of these; a criterion that nothing fails is decoration.
-WRONG: dict[Callable[[Any], Check], list[Wrong]] = {
-    blast_radius: [
-        Wrong("takes the raylet for the directory", _RIGHT | {"gcs_server": "B", "raylet": "A"}, "directory"),
-        Wrong("thinks objects outlive the raylet", _RIGHT | {"raylet": "C"}, "node"),
-        Wrong("fears for the job when a worker dies", _RIGHT | {"worker": "D", "driver": "C"}, "worker"),
-        Wrong("thinks actors outlive their driver", _RIGHT | {"driver": "C"}, "driver"),
-        Wrong("thinks the dashboard schedules", _RIGHT | {"dashboard": "A"}, "dashboard"),
-        Wrong("leaves a process out", {"gcs_server": "A", "raylet": "B", "worker": "C", "driver": "D"}, "dashboard"),
-    ],
-    sampler: [
-        Wrong("deals contiguous blocks", _blocks, "same-order"),
-        Wrong("every rank shuffles for itself", _own_shuffle, "covers"),
-        Wrong("pads to equal shares", _padded, "covers"),
-        Wrong("drops the tail", _tail_dropped, "covers"),
-        Wrong("forgets the epoch", _epoch_forgotten, "shuffled"),
-        Wrong("counts start per rank", _start_of_share, "resumes"),
-        Wrong("seeds the global generator", _global_generator, "own-generator"),
-        Wrong("lets rank 0 do everything", _one_does_all, "balanced"),
-        Wrong("returns nothing", lambda *args, **kwargs: None, "covers"),
-    ],
-    ring: [
-        Wrong("passes whole arrays round once", _pass_everything_round, "same-bits"),
-        Wrong("stops after reduce-scatter", _reduce_scatter_only, "sum"),
-        Wrong("cuts equal chunks", _equal_chunks, "sum"),
-        Wrong("works on views of the input", _on_views, "input-kept"),
-        Wrong("sends the whole array each step", _whole_array_each_step, "bytes"),
-        Wrong("one more step than needed", _one_step_too_many, "steps"),
-        Wrong("is no generator", lambda rank, world_size, values: values * world_size, "sum"),
-    ],
-    averaging: [
-        Wrong("takes the mean of the means", _mean_of_means, "big-batch"),
-        Wrong("forgets to divide", _sum_of_gradients, "big-batch"),
-        Wrong("multiplies NaN by zero", _nan_let_in, "empty-worker"),
-        Wrong("returns zeros for no samples", _zeros_for_nothing, "no-samples"),
-        Wrong("scales the caller's buffers", _in_place, "input-kept"),
-    ],
-    schedule: [
+schedule = Exercise(
+    "1.5", "The schedule", 15,
+    criteria=(
+        Criterion("peak", "the rate peaks at base_lr * global_batch / base_batch when the warm-up ends",
+                  lambda f: _close(f(10, **RUN), 0.8) and _close(f(10, **RUN | {"global_batch": 32}), 0.05),
+                  hint="the linear scaling rule; a smaller batch scales down, too"),
+        Criterion("warm-up", "it starts at base_lr and rises in equal parts to the peak",
+                  lambda f: _close(f(0, **RUN), 0.1) and _close(f(5, **RUN), 0.45) and _close(f(9, **RUN), 0.73),
+                  hint="from the rate that is known to work, not from zero"),
+        Criterion("cosine", "then half a cosine falls to 0 at total_steps",
+                  lambda f: _close(f(60, **RUN), 0.4) and _close(f(35, **RUN), 0.4 * (1 + math.cos(math.pi / 4)))
+                  and abs(f(110, **RUN)) < 1e-12,
+                  hint="progress is measured from the end of the warm-up"),
+        Criterion("no-warm-up", "without warm-up the first step has the peak rate",
+                  lambda f: _close(f(0, **RUN | {"warmup_steps": 0}), 0.8), hint="look at the division"),
+        Criterion("past-end", "a step past the end has rate 0",
+                  lambda f: abs(f(400, **RUN)) < 1e-12, hint="a cosine rises again"),
+    ),
+    reference=learning_rate,
+    wrong=(
         Wrong("scales with the square root", _variant(_square_root), "peak"),
         Wrong("warms up from zero", _variant(_from_zero), "warm-up"),
         Wrong("decays in a straight line", _variant(_linear_decay), "cosine"),
         Wrong("measures the cosine from step 0", _variant(_whole_cosine), "cosine"),
         Wrong("divides by a warm-up of zero", _variant(_divides_by_warmup), "no-warm-up"),
         Wrong("lets the cosine rise again", _variant(_rises_again), "past-end"),
-    ],
-}
+    ),
+)  # fmt: skip
+
+
+EXERCISES = (blast_radius, sampler, ring, averaging, schedule)

@@ -13,8 +13,10 @@ if TYPE_CHECKING:
     from labsupport.course.display.figures import BarFigure, Line, LineFigure, format_guess
     from labsupport.course.display.live import TrainingProgress
     from labsupport.course.display.word_table import WordTable
-    from labsupport.course.grading.exercise import Check, Criterion, Status, Wrong, check, seeds, yours_or
+    from labsupport.course.grading.exercise import Exercise
     from labsupport.course.grading.scoreboard import scoreboard
+    from labsupport.course.grading.seeds import seeds
+    from labsupport.course.grading.verdict import Check, Criterion, Status, Wrong
     from labsupport.errors import LabsError
     from labsupport.hardware import machine, profile
     from labsupport.receipts.ledger import record
@@ -25,6 +27,7 @@ __all__ = [
     "BarFigure",
     "Check",
     "Criterion",
+    "Exercise",
     "Kind",
     "LabsError",
     "Line",
@@ -35,38 +38,35 @@ __all__ = [
     "TrainingProgress",
     "WordTable",
     "Wrong",
-    "check",
     "format_guess",
     "machine",
     "profile",
     "record",
     "scoreboard",
     "seeds",
-    "yours_or",
 ]
 
 _HOME = {
     "BarFigure": "labsupport.course.display.figures",
-    "Check": "labsupport.course.grading.exercise",
-    "Criterion": "labsupport.course.grading.exercise",
+    "Check": "labsupport.course.grading.verdict",
+    "Criterion": "labsupport.course.grading.verdict",
+    "Exercise": "labsupport.course.grading.exercise",
     "Kind": "labsupport.receipts.receipt",
     "LabsError": "labsupport.errors",
     "Line": "labsupport.course.display.figures",
     "LineFigure": "labsupport.course.display.figures",
     "Receipt": "labsupport.receipts.receipt",
     "ReceiptTable": "labsupport.receipts.table",
-    "Status": "labsupport.course.grading.exercise",
+    "Status": "labsupport.course.grading.verdict",
     "TrainingProgress": "labsupport.course.display.live",
     "WordTable": "labsupport.course.display.word_table",
-    "Wrong": "labsupport.course.grading.exercise",
-    "check": "labsupport.course.grading.exercise",
+    "Wrong": "labsupport.course.grading.verdict",
+    "format_guess": "labsupport.course.display.figures",
     "machine": "labsupport.hardware",
     "profile": "labsupport.hardware",
     "record": "labsupport.receipts.ledger",
     "scoreboard": "labsupport.course.grading.scoreboard",
-    "seeds": "labsupport.course.grading.exercise",
-    "format_guess": "labsupport.course.display.figures",
-    "yours_or": "labsupport.course.grading.exercise",
+    "seeds": "labsupport.course.grading.seeds",
 }
 
 

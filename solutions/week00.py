@@ -49,9 +49,8 @@ from IPython.display import display
 from checks import week00
 from labsupport import (
     BarFigure, Kind, LabsError, Line, LineFigure, ReceiptTable, WordTable, machine, profile, record, scoreboard, format_guess,
-    yours_or,
 )
-from labsupport.course import doctor, overruns, quiz
+from labsupport.course import doctor, quiz
 from labsupport.course.catalog import PATHS
 from labsupport.course.grading import progress
 from labsupport.course.overruns import ratio, states
@@ -178,7 +177,7 @@ ReceiptTable([standard, extended, *months], caption="the control plane of one cl
 # price is shown as unknown, never as zero.** Weeks 8 and 11 price a whole plan and refuse above a limit that you set.
 # (The guide's authors put its whole programme at 650 to 1500 USD a month, and call a free tier sufficient.)
 #
-# ### Exercise 0.1 · What would this create? (10 minutes)
+# {exercise 0.1}
 #
 # Assign `cluster`, a dict with these keys:
 #
@@ -195,11 +194,7 @@ ReceiptTable([standard, extended, *months], caption="the control plane of one cl
 #
 # Judged by:
 #
-# * the GPUs at the start and at the most are counted
-# * the largest tensor-parallel degree that stays inside one node is named
-# * the number of these GPUs that hold the training state of 7 billion parameters is right
-# * the two flags whose values have aged out are named
-# * everything that is still billed with all replicas at zero is named
+# {criteria 0.1}
 
 # %% exercise="0.1"
 # BEGIN SOLUTION
@@ -214,7 +209,7 @@ cluster = {
 # END SOLUTION
 
 # %% tags=["check"]
-week00.cluster(cluster)
+week00.cluster.check(cluster)
 
 # %% [markdown]
 # The guide's own exercises ask for 4 GPUs in one job, tensor parallelism of 2, and scaling up to 8. This cluster has two
@@ -408,14 +403,9 @@ guess_impossible = 4  # SOLUTION
 # | step | `tokens_per_s`, `global_batch`, `sequence_length`, `step_s` | should be equal |
 # | job | `tokens_per_s`, `tokens_per_s_per_gpu`, `gpus` | should be equal |
 #
-# ### Exercise 0.2 · Throughput (15 minutes)
+# {exercise 0.2}
 #
-# * tokens/s per GPU times 6 P give their ratio to the peak of one GPU, also below 1
-# * a printed MFU gives the factor to the recomputed one, in either direction
-# * tokens/s give the factor to batch times sequence over step time, in either direction
-# * tokens/s give the factor to tokens/s per GPU times GPUs, in either direction
-# * a line that states several relations gives the largest overrun
-# * a line that states none of them completely gives None
+# {criteria 0.2}
 
 # %% exercise="0.2"
 def training_overrun(line: dict) -> float | None:
@@ -434,7 +424,7 @@ def training_overrun(line: dict) -> float | None:
 
 
 # %% tags=["check"]
-week00.training(training_overrun)
+week00.training.check(training_overrun)
 
 # %% [markdown]
 # Which peak? Data sheets print one for structured sparsity beside the dense one, twice as large. Against the wrong one
@@ -480,15 +470,9 @@ LineFigure(
 #
 # Weights and cache are stated for all GPUs of a replica together, memory and bandwidth for one.
 #
-# ### Exercise 0.3 · What fits, and how fast it is read (20 minutes)
+# {exercise 0.3}
 #
-# * 16 bytes per parameter, sharded, give their ratio to the memory of one GPU
-# * activations are added after sharding; stated bytes per parameter replace the 16
-# * weights and cached tokens per GPU of a replica give their ratio to the usable memory
-# * a single stream gives its ratio to bandwidth over weight bytes
-# * a batch reads the weights once and every sequence's cache, with the bandwidth of all GPUs
-# * a line that states memory and speed gives the larger overrun
-# * a line that states none of them completely gives None
+# {criteria 0.3}
 
 # %% exercise="0.3"
 def memory_overrun(line: dict) -> float | None:
@@ -510,7 +494,7 @@ def memory_overrun(line: dict) -> float | None:
 
 
 # %% tags=["check"]
-week00.memory(memory_overrun)
+week00.memory.check(memory_overrun)
 
 # %% [markdown]
 # ### Services
@@ -540,15 +524,9 @@ pd.DataFrame({name: [np.percentile(ms, 95)] for name, ms in regions.items()}, in
 # | fastest detection against an observed failover | `failover_s`, `check_interval_s`, `failure_threshold` | |
 # | probes needed against probes sent | `availability`, `probes` | `failed_probes` (always 0 in these reports) |
 #
-# ### Exercise 0.4 · Tails, failovers and nines (20 minutes)
+# {exercise 0.4}
 #
-# * a quantile of the whole outside those of its parts gives the factor, inside at most 1
-# * the slowest failover gives its ratio to the claimed maximum
-# * the fastest detection gives its ratio to an observed failover
-# * the fault-free probes that an availability needs give their ratio to those sent
-# * an availability of 1 gives infinity
-# * a line that states several relations gives the largest overrun
-# * a line that states none of them completely gives None
+# {criteria 0.4}
 
 # %% exercise="0.4"
 def service_overrun(line: dict) -> float | None:
@@ -573,14 +551,14 @@ def service_overrun(line: dict) -> float | None:
 
 
 # %% tags=["check"]
-week00.service(service_overrun)
+week00.service.check(service_overrun)
 
 # %%
 # Your rules, with the course's in place of any that did not pass yet, so that you can go on.
-courses = {"0.2": overruns.training, "0.3": overruns.memory, "0.4": overruns.service}
-rules = [yours_or(exercise, rule) for exercise, rule in courses.items()]
-for rule, course in zip(rules, courses.values(), strict=True):
-    print(f"{course.__name__}: {'the course’s rule' if rule is course else 'your rule'}")
+exercises = [week00.training, week00.memory, week00.service]
+rules = [exercise.working_answer() for exercise in exercises]
+for rule, exercise in zip(rules, exercises, strict=True):
+    print(f"{exercise.title}: {'the course’s rule' if rule is exercise.reference else 'your rule'}")
 
 # %% [markdown]
 # ### The audit
@@ -592,18 +570,14 @@ for rule, course in zip(rules, courses.values(), strict=True):
 # * **replication lag** of one object over one path
 # * **cost** from prices, hours and counts, which are tuples of equal length
 #
-# ### Exercise 0.5 · Audit (30 minutes)
+# {exercise 0.5}
 #
 # `lines` maps the id of each line to its quantities, as `audited.claims` does; `rules` holds the three functions of the
 # cell above. Return the ids of the impossible lines.
 # Printed numbers are rounded to three or four digits; decide how much an honest line may be off. You are graded on
 # other reports of the same vendor, with other mistakes in other places.
 #
-# * every impossible line of other reports is found
-# * no sound line is accused
-# * no line is accused that can be true, however odd
-# * names and order of the lines make no difference
-# * the findings stay the same when the course's own rules are taken away
+# {criteria 0.5}
 
 # %% exercise="0.5"
 def audit(lines: dict[str, dict]) -> set[str]:
@@ -630,15 +604,15 @@ def audit(lines: dict[str, dict]) -> set[str]:
 
 
 # %% tags=["check"]
-week00.audit(audit)
+week00.audit.check(audit)
 
 # %% [markdown]
 # Back to the report above. The course's own lint judges the same lines with its twenty rules; your audit stands beside
 # it once it has passed.
 
 # %%
-auditor = yours_or("0.5", overruns.audit)
-whose = "the course’s" if auditor is overruns.audit else "your"
+auditor = week00.audit.working_answer()
+whose = "the course’s" if auditor is week00.audit.reference else "your"
 accused = auditor(audited.claims)
 found = physics.lint([{"subject": line.id, **line.quantities} for line in audited.lines])
 reasons = {line.id: [item for item in found if item.subject == line.id] for line in audited.lines}
@@ -766,7 +740,7 @@ pd.Series(lost, name=f"new receipts lost in {len(cuts)} cuts").to_frame()
 # ## Scoreboard
 
 # %%
-scoreboard(0, exercises=week00.EXERCISES)
+scoreboard(week00.EXERCISES)
 
 # %% [markdown]
 # **Summary.** A number without its work is decoration, and two thousand passing runs do not change that. An impossible

@@ -40,9 +40,8 @@ import pandas as pd
 from checks import week01
 from labsupport import (
     BarFigure, Line, LineFigure, ReceiptTable, TrainingProgress, WordTable, machine, profile, record, scoreboard, format_guess,
-    yours_or,
 )
-from labsupport.training import collectives, drill, ray_anatomy, ray_session, run_folder, sampler, trainer
+from labsupport.training import collectives, drill, ray_anatomy, ray_session, run_folder, trainer
 from labsupport.training.crash_schedules import Recovery, failing_seeds
 from labsupport.training.loop import train_alone
 from labsupport.training.receipts import record_drill, record_run, record_schedules
@@ -115,7 +114,7 @@ for reader in readers:
     ray.kill(reader)
 
 # %% [markdown]
-# ### Exercise 1.1 · What does each death cost? (10 minutes)
+# {exercise 1.1}
 #
 # Give each process the letter of what is lost when it alone is killed and nothing else is configured: a dict with the
 # keys `gcs_server`, `raylet`, `worker`, `driver` and `dashboard`.
@@ -128,11 +127,7 @@ for reader in readers:
 #
 # Judged by:
 #
-# * the process that keeps the directory of actors and nodes is named
-# * the process that takes a node's objects with it is named
-# * the cheapest death is named
-# * the death that no restart policy covers is named
-# * the death that no job notices is named
+# {criteria 1.1}
 
 # %% exercise="1.1"
 # BEGIN SOLUTION
@@ -140,7 +135,7 @@ blast_radius = {"gcs_server": "A", "raylet": "B", "worker": "C", "driver": "D", 
 # END SOLUTION
 
 # %% tags=["check"]
-week01.blast_radius(blast_radius)
+week01.blast_radius.check(blast_radius)
 
 # %% [markdown]
 # ## 2 · Who gets which sample
@@ -151,17 +146,12 @@ week01.blast_radius(blast_radius)
 # **The order of samples must be a property of the data set and the epoch; the number of workers only decides who takes
 # which position.**
 #
-# ### Exercise 1.2 · A sampler that survives (25 minutes)
+# {exercise 1.2}
 #
 # Write `shard`: the indices that `rank` gets in one epoch, from global position `start` on. Use whatever generator
 # you like, as long as it is your own.
 #
-# * every sample is dealt exactly once, for 1 to 8 workers and sizes that do not divide
-# * the workers' shares differ by at most one sample
-# * one sample from each worker in turn gives the same order for every number of workers
-# * another epoch or another seed gives another order
-# * from position `start` on the rest of the same order is dealt, to any number of workers
-# * two calls agree and no global random generator is touched
+# {criteria 1.2}
 
 # %% exercise="1.2"
 def shard(num_samples: int, world_size: int, rank: int, *, epoch: int, seed: int, start: int = 0) -> list[int]:
@@ -173,7 +163,7 @@ def shard(num_samples: int, world_size: int, rank: int, *, epoch: int, seed: int
 
 
 # %% tags=["check"]
-week01.sampler(shard)
+week01.sampler.check(shard)
 
 # %% [markdown]
 # ## 3 · One process and two workers
@@ -194,8 +184,8 @@ spec = TrainSpec(
     max_steps=sizes.pick(smoke=30, cpu=80, gpu=400), num_workers=num_workers, gpus_per_worker=gpus_per_worker,
     checkpoint_every=5,
 )
-shard_fn = yours_or("1.2", sampler.shard)
-dealt_by = "the course's sampler" if shard_fn is sampler.shard else "your sampler"
+shard_fn = week01.sampler.working_answer()
+dealt_by = "the course's sampler" if shard_fn is week01.sampler.reference else "your sampler"
 print("samples dealt by:", dealt_by)
 alone = train_alone(spec, run_folder.make("alone"), shard_fn)
 print(f"one process: {len(alone.losses)} steps, loss {alone.losses[1]:.3f} -> {alone.losses[len(alone.losses)]:.3f}")
@@ -326,17 +316,13 @@ BarFigure(
 # adding workers makes it slower. **A ring spreads the same sum so that every link carries less than twice the data, for
 # any number of ranks.**
 #
-# ### Exercise 1.3 · Ring all-reduce (35 minutes)
+# {exercise 1.3}
 #
 # Write one rank of the ring as a generator: `received = yield chunk` sends `chunk` to the right neighbour and gives
 # you what the left neighbour sent in the same step. Return the complete sum. Cut the array into n chunks; in the first
 # n - 1 steps partial sums travel (reduce-scatter), in the next n - 1 complete ones (all-gather).
 #
-# * every rank ends with the sum, for 1 to 6 ranks and lengths from 0 to 17
-# * all ranks hold the same bits
-# * it takes 2(n - 1) steps for n ranks
-# * no rank sends more than 2(n - 1) chunks of ceil(length / n) values
-# * the array passed in is left as it was
+# {criteria 1.3}
 
 # %% exercise="1.3"
 def ring_all_reduce(rank: int, world_size: int, values: np.ndarray):
@@ -354,7 +340,7 @@ def ring_all_reduce(rank: int, world_size: int, values: np.ndarray):
 
 
 # %% tags=["check"]
-week01.ring(ring_all_reduce)
+week01.ring.check(ring_all_reduce)
 
 # %% [markdown]
 # The check ran your generator in lockstep inside one process. The next cell runs the same program on three Ray actors:
@@ -362,12 +348,12 @@ week01.ring(ring_all_reduce)
 # yours; otherwise the course's.
 
 # %%
-ring = yours_or("1.3", collectives.ring_all_reduce)
+ring = week01.ring.working_answer()
 gradient = [np.random.default_rng(rank).standard_normal(sizes.pick(smoke=30_000, cpu=300_000)) for rank in range(3)]
 began = time.perf_counter()
 on_actors = collectives.run_on_actors(ring, gradient)
 seconds = time.perf_counter() - began
-print("ring by:", "the course" if ring is collectives.ring_all_reduce else "you")
+print("ring by:", "the course" if ring is week01.ring.reference else "you")
 print(f"largest error: {np.abs(on_actors.outputs[0] - sum(gradient)).max():.1e}")
 print(f"{on_actors.steps} steps, {on_actors.bytes_sent[0]:,} bytes sent per rank")
 print(f"{seconds:.1f} s, most of them to start three processes")
@@ -400,14 +386,11 @@ LineFigure(
 # are equal. They are not when sequences have different numbers of tokens that count, at the tail of an epoch, and
 # in gradient accumulation. **A mean of means weights a worker with 3 tokens like one with 3000.**
 #
-# ### Exercise 1.4 · The gradient of the big batch (15 minutes)
+# {exercise 1.4}
 #
 # `gradients[r]` is the mean gradient of worker r over its `counts[r]` samples. Return the mean over all samples.
 #
-# * unequal shares give the gradient of the one big batch
-# * a worker without samples changes nothing, even if its gradient is NaN
-# * no samples at all raises ValueError
-# * the gradients passed in are left as they were
+# {criteria 1.4}
 
 # %% exercise="1.4"
 def average_gradients(gradients: list[np.ndarray], counts: list[int]) -> np.ndarray:
@@ -421,7 +404,7 @@ def average_gradients(gradients: list[np.ndarray], counts: list[int]) -> np.ndar
 
 
 # %% tags=["check"]
-week01.averaging(average_gradients)
+week01.averaging.check(average_gradients)
 
 # %% [markdown]
 # ## 7 · A bigger batch needs another learning rate
@@ -476,13 +459,9 @@ print("your guess for the unchanged rate:", format_guess(guess_ratio))
 # being true when the gradient turns within those k steps, early in training (hence the warm-up), and beyond a batch
 # size that depends on the problem (the critical batch size), where more samples per step buy nothing.
 #
-# ### Exercise 1.5 · The schedule (15 minutes)
+# {exercise 1.5}
 #
-# * the rate peaks at base_lr * global_batch / base_batch when the warm-up ends
-# * it starts at base_lr and rises in equal parts to the peak
-# * then half a cosine falls to 0 at total_steps
-# * without warm-up the first step has the peak rate
-# * a step past the end has rate 0
+# {criteria 1.5}
 
 # %% exercise="1.5"
 def learning_rate(
@@ -501,7 +480,7 @@ def learning_rate(
 
 
 # %% tags=["check"]
-week01.schedule(learning_rate)
+week01.schedule.check(learning_rate)
 
 # %% [markdown]
 # ## 8 · Drill: a worker dies in the middle of an epoch
@@ -615,7 +594,7 @@ WordTable(
 # ## Scoreboard
 
 # %%
-scoreboard(1, exercises=week01.EXERCISES)
+scoreboard(week01.EXERCISES)
 
 # %% [markdown]
 # **Summary.** Two workers and one process are the same experiment if the global batches are, and equal to rounding. A

@@ -1,77 +1,89 @@
-"""The graders are graded: stubs are not attempted, wrong answers fail for their reason, every criterion can fail."""
+"""The graders are graded: stubs are not attempted, wrong answers fail for their reason, every criterion can fail.
+
+Everything follows from the `Exercise` objects of all weeks that are there: a new week is tested by adding it.
+"""
 
 from __future__ import annotations
 
 import importlib
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
-import nbformat
 import pytest
 
-from labsupport.course.grading.exercise import Status
+from labsupport.course.grading.exercise import Exercise
+from labsupport.course.grading.seeds import HIDDEN_SEEDS
+from labsupport.course.grading.verdict import Status
 from labsupport.course.notebooks.builder import build
 from labsupport.course.notebooks.notebook_file import write_notebook
-from labsupport.course.runs.grade import exercise_titles, grade_week
+from labsupport.course.runs.grade import grade_week
 
 ROOT = Path(__file__).resolve().parents[2]
 WEEKS = sorted(path.stem for path in (ROOT / "solutions").glob("week[0-9][0-9].py"))
+EXERCISES = [one for week in WEEKS for one in importlib.import_module(f"checks.{week}").EXERCISES]
 LEAST_WRONG_ANSWERS = 3
 
-week = pytest.fixture(params=WEEKS)(lambda request: importlib.import_module(f"checks.{request.param}"))
+exercise = pytest.fixture(params=EXERCISES, ids=lambda one: one.id)(lambda request: request.param)
 
 
-def lab_of(module) -> list:
-    return build(ROOT / "solutions" / f"{module.__name__.removeprefix('checks.')}.py", "lab").cells
+@pytest.fixture(params=["public seeds", "hidden seeds"])
+def seeded(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Grade on the public seeds, or on hidden ones."""
+    if request.param == "hidden seeds":
+        monkeypatch.setenv(HIDDEN_SEEDS, "2026:20")
+    return request.param
 
 
-def test_there_are_weeks_to_grade():
+def test_every_source_has_exercises_and_every_check_file_a_source():
     assert WEEKS, "an empty parametrization would pass by not running"
+    assert sorted({f"week{one.week:02d}" for one in EXERCISES}) == WEEKS
+    assert sorted(path.stem for path in (ROOT / "checks").glob("week[0-9][0-9].py")) == WEEKS
 
 
-def test_every_exercise_of_the_lab_has_a_grader_and_enough_wrong_answers(week):
-    declared = [cell.metadata.exercise for cell in lab_of(week) if "exercise" in cell.metadata]
-    graded = {grade(...).exercise: wrong for grade, wrong in week.WRONG.items()}
-    assert declared == list(week.EXERCISES)
-    assert graded.keys() == set(declared)
-    assert {exercise for exercise, wrong in graded.items() if len(wrong) < LEAST_WRONG_ANSWERS} == set()
+def test_the_courses_own_answer_passes(exercise: Exercise, seeded: str):
+    verdict = exercise.grade(exercise.reference)
+    assert verdict.status is Status.PASSED, verdict
 
 
-def test_a_stub_is_not_attempted(week):
+def test_the_courses_own_answer_is_refused_when_it_is_handed_in(exercise: Exercise):
+    assert callable(exercise.reference) or isinstance(exercise.reference, dict | list | set), (
+        "of a plain value nobody can say where it comes from; ask for a dict, or for a function"
+    )
+    assert exercise.check(exercise.reference).failed_codes == ("reference",)
+
+
+def test_a_stub_is_not_attempted(exercise: Exercise):
     def stub(*args, **kwargs):
-        raise NotImplementedError("exercise 0.0: your code here")
+        raise NotImplementedError(f"exercise {exercise.id}: your code here")
 
-    for grade in week.WRONG:
-        assert grade(...).status is Status.NOT_ATTEMPTED, grade.__name__
-        assert grade(stub).status in (Status.NOT_ATTEMPTED, Status.FAILED), grade.__name__
-
-
-def test_what_the_lab_imports_from_the_course_is_no_answer():
-    from checks import week00, week01
-    from labsupport.course import overruns
-    from labsupport.training import collectives, learning_rate, sampler
-
-    references = {
-        week00.training: overruns.training,
-        week00.memory: overruns.memory,
-        week00.service: overruns.service,
-        week00.audit: overruns.audit,
-        week01.sampler: sampler.shard,
-        week01.ring: collectives.ring_all_reduce,
-        week01.schedule: learning_rate.learning_rate,
-    }
-    for grade, reference in references.items():
-        assert grade(reference).failed_codes == ("reference",), grade.__name__
+    assert exercise.check(...).status is Status.NOT_ATTEMPTED
+    if callable(exercise.reference):
+        assert exercise.check(stub).status is Status.NOT_ATTEMPTED
 
 
-def test_a_dict_with_other_keys_is_told_each_key_that_is_missing():
-    from checks import week00, week01
+def test_every_wrong_answer_fails_for_its_reason(exercise: Exercise, seeded: str):
+    assert len(exercise.wrong) >= LEAST_WRONG_ANSWERS
+    verdicts = {wrong.name: (wrong.fails, exercise.grade(wrong.answer).failed_codes) for wrong in exercise.wrong}
+    assert {name: codes for name, (fails, codes) in verdicts.items() if fails not in codes} == {}
+    never_failed = {one.code for one in exercise.criteria} - {code for _, codes in verdicts.values() for code in codes}
+    assert never_failed == set(), "a criterion that nothing fails is decoration"
 
-    for grade, keys in ((week00.cluster, week00._FACTS), (week01.blast_radius, week01._RIGHT)):
-        notes = "\n".join(outcome.note for outcome in grade({"another": 1}).outcomes)
-        named = re.findall(r"has no key '(\w+)'; its keys are 'another'", notes)
-        assert set(keys) - set(named) <= {"gpus_at_most"}, "of two keys of one criterion the first is named"
-    assert ", ".join(week01._RIGHT) in week01.blast_radius("ABCDE").outcomes[0].note
+
+def test_every_failed_criterion_says_where_to_look(exercise: Exercise):
+    for wrong in exercise.wrong:
+        outcomes = exercise.grade(wrong.answer).outcomes
+        assert [outcome.code for outcome in outcomes if not outcome.ok and not outcome.note] == [], wrong.name
+
+
+def test_a_dict_with_other_keys_is_told_a_key_that_is_missing(exercise: Exercise):
+    if not isinstance(exercise.reference, Mapping):
+        return
+    outcomes = exercise.grade({"another": 1}).outcomes
+    named = [re.search(r"has no key '(\w+)'; its keys are 'another'", outcome.note) for outcome in outcomes]
+    assert {match[1] for match in named if match} <= set(exercise.reference)
+    assert all(named), [outcome.note for outcome in outcomes]
+    assert all("examined" in outcome.note for outcome in exercise.grade("no dict").outcomes)
 
 
 @pytest.mark.slow
@@ -84,47 +96,10 @@ def test_exercises_whose_cells_do_not_run_or_are_gone_leave_the_last_one_of_week
     handed_in.cells.remove(cells["0.3"])
     write_notebook(handed_in, tmp_path / "week00.ipynb")
     grade = grade_week(0, tmp_path / "week00.ipynb", hidden_seeds=3, root=ROOT, profile="smoke")
-    assert [(exercise.id, exercise.status, exercise.note) for exercise in grade.exercises] == [
-        ("0.1", "not run", "SyntaxError: incomplete input (line 1)"),
-        ("0.2", "not run", "SyntaxError: invalid syntax (line 2)"),
-        ("0.3", "not run", "NameError: name 'memory_overrun' is not defined"),
-        ("0.4", "not run", "ZeroDivisionError: division by zero"),
-        ("0.5", "passed", ""),
+    assert [(exercise.name, exercise.status, exercise.note) for exercise in grade.exercises] == [
+        ("0.1 · What would this create?", "not run", "SyntaxError: incomplete input (line 1)"),
+        ("0.2 · Throughput", "not run", "SyntaxError: invalid syntax (line 2)"),
+        ("0.3 · What fits, and how fast it is read", "not run", "NameError: name 'memory_overrun' is not defined"),
+        ("0.4 · Tails, failovers and nines", "not run", "ZeroDivisionError: division by zero"),
+        ("0.5 · Audit", "passed", ""),
     ]
-
-
-def test_every_exercise_has_a_title_for_whoever_grades_it(week):
-    titles = exercise_titles(nbformat.v4.new_notebook(cells=lab_of(week)))
-    assert list(titles) == list(week.EXERCISES)
-
-
-def test_every_wrong_answer_fails_for_its_reason(week):
-    passed_over = [
-        (grade.__name__, wrong.name, wrong.fails, verdict.failed_codes)
-        for grade, answers in week.WRONG.items()
-        for wrong in answers
-        if wrong.fails not in (verdict := grade(wrong.answer)).failed_codes
-    ]
-    assert passed_over == []
-
-
-def test_every_criterion_is_failed_by_some_wrong_answer(week):
-    for grade, answers in week.WRONG.items():
-        verdicts = [grade(wrong.answer) for wrong in answers]
-        codes = {outcome.code for verdict in verdicts for outcome in verdict.outcomes}
-        failed = {code for verdict in verdicts for code in verdict.failed_codes}
-        assert codes - failed == set(), grade.__name__
-
-
-def test_the_criteria_stand_in_the_lab_in_the_same_words(week):
-    prose = "\n".join(cell.source for cell in lab_of(week) if cell.cell_type == "markdown")
-    for grade, answers in week.WRONG.items():
-        for outcome in grade(answers[0].answer).outcomes:
-            assert f"* {outcome.text}" in prose, (grade.__name__, outcome.text)
-
-
-def test_every_failed_criterion_says_where_to_look(week):
-    for grade, answers in week.WRONG.items():
-        for wrong in answers:
-            silent = [outcome.code for outcome in grade(wrong.answer).outcomes if not outcome.ok and not outcome.note]
-            assert silent == [], (grade.__name__, wrong.name)

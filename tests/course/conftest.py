@@ -15,6 +15,10 @@ from labsupport.course.runs.runner import RunResult, run_week
 
 SOURCE = '''# %% [markdown]
 # # Week 1
+#
+# {exercise 1.1}
+#
+# {criteria 1.1}
 
 # %% tags=["parameters"]
 workers = 2
@@ -40,32 +44,49 @@ def double(value):
 
 
 # %% tags=["check"]
-week01.double(double)
+week01.double.check(double)
+
+# %% [markdown]
+# {exercise 1.2}
+#
+# {criteria 1.2}
 
 # %% exercise="1.2"
 largest_batch = 37  # SOLUTION
 
 # %% tags=["check"]
-week01.largest(largest_batch)
+week01.largest.check(largest_batch)
 
 # %%
-scoreboard(1, week01.EXERCISES)
+scoreboard(week01.EXERCISES)
 '''
 
 CHECKS = '''"""Graders of the tiny week."""
 
-from labsupport.course.grading.exercise import Check, Criterion, check, seeds
-
-EXERCISES = ("1.1", "1.2")
+from labsupport import Criterion, Exercise, Wrong, seeds
 
 
-def double(answer) -> Check:
-    holds = lambda f: all(f(seed) == 2 * seed for seed in seeds(3))
-    return check("1.1", answer, [Criterion("doubles", "it doubles", holds, hint="try 3")])
+def _doubles(answer):
+    return all(answer(seed) == 2 * seed for seed in seeds(3))
 
 
-def largest(answer) -> Check:
-    return check("1.2", answer, [Criterion("fits", "it is 37", lambda n: n == 37)])
+double = Exercise(
+    "1.1",
+    "Twice",
+    5,
+    criteria=(Criterion("doubles", "it doubles", _doubles, hint="try 3"),),
+    reference=lambda value: value * 2,
+    wrong=(Wrong("squares", lambda value: value**2, "doubles"),),
+)
+largest = Exercise(
+    "1.2",
+    "The largest batch",
+    5,
+    criteria=(Criterion("fits", "it is 37", lambda n: n == 37),),
+    reference=37,
+    wrong=(Wrong("rounds up", 38, "fits"),),
+)
+EXERCISES = (double, largest)
 '''
 
 
@@ -100,7 +121,7 @@ def learner(clone: Path) -> Callable[..., Path]:
         beginnings = {
             "double": "def double",
             "largest": "largest_batch",
-            "check": "week01.double",
+            "check": "week01.double.check",
             "last": "scoreboard(",
         }
         for name, source in replaced.items():

@@ -8,7 +8,7 @@ import pytest
 
 from labsupport.course import catalog
 from labsupport.course.catalog.success import SEEDS
-from labsupport.course.grading.exercise import seeds
+from labsupport.course.grading.seeds import seeds
 from labsupport.errors import LabsError
 from labsupport.receipts.quantities import QUANTITIES, UNITS, converted, quantity_of
 from labsupport.receipts.receipt import Kind

@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from labsupport.course.grading.exercise import Status
+from labsupport.course.grading.verdict import Status
 from labsupport.course.notebooks.builder import course_root, problems
 from labsupport.course.notebooks.notebook_file import read_notebook
 from labsupport.course.runs.runner import run_week

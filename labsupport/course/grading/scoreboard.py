@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import html
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from labsupport.course.grading.exercise import latest
+from labsupport.course.grading.exercise import Exercise, latest
 from labsupport.course.grading.learner_error import describe
 from labsupport.course.grading.verdict import Outcome
 from labsupport.errors import LabsError
@@ -55,6 +55,7 @@ class Scoreboard:
     exercises: Mapping[str, str]
     criteria: tuple[Judged, ...] = ()
     problems: tuple[str, ...] = ()
+    titles: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def record(self) -> dict[str, Any]:
@@ -64,6 +65,7 @@ class Scoreboard:
             "exercises": dict(self.exercises),
             "criteria": [asdict(judged) for judged in self.criteria],
             "problems": list(self.problems),
+            "titles": dict(self.titles),
         }
 
     @property
@@ -74,15 +76,19 @@ class Scoreboard:
         criteria = f", {met} of {len(self.criteria)} success criteria met" if self.criteria else ""
         return f"Week {self.week}: {passed} of {len(self.exercises)} exercises passed{criteria}"
 
+    def name(self, exercise: str) -> str:
+        """Return an exercise by number and title."""
+        return f"{exercise} · {self.titles[exercise]}" if exercise in self.titles else exercise
+
     def __repr__(self) -> str:
         lines = [self.summary]
-        lines += [f"  exercise {exercise}: {status}" for exercise, status in self.exercises.items()]
+        lines += [f"  exercise {self.name(exercise)}: {status}" for exercise, status in self.exercises.items()]
         for judged in self.criteria:
             lines += [f"  {judged.status}: {judged.text}", f"      {judged.sentence}"]
         return "\n".join([*lines, *self.problems])
 
     def _repr_html_(self) -> str:
-        rows = [(f"Exercise {exercise}", status, "") for exercise, status in self.exercises.items()]
+        rows = [(f"Exercise {self.name(exercise)}", status, "") for exercise, status in self.exercises.items()]
         rows += [(judged.text, judged.status, judged.sentence) for judged in self.criteria]
         table = f"<table>{''.join(_row(*row) for row in rows)}</table>" if rows else ""
         problems = "".join(f"<p>{html.escape(problem)}</p>" for problem in self.problems)
@@ -104,6 +110,7 @@ def from_record(record: Mapping[str, Any]) -> Scoreboard:
             {str(exercise): str(status) for exercise, status in record["exercises"].items()},
             tuple(Judged(**judged) for judged in record["criteria"]),
             tuple(map(str, record["problems"])),
+            {str(exercise): str(title) for exercise, title in record["titles"].items()},
         )
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise LabsError(f"a stored scoreboard cannot be read ({describe(error)}); run the notebook again") from error
@@ -118,7 +125,7 @@ def render_record(record: Mapping[str, Any]) -> Group:
     board = from_record(record)
     table = Table(show_header=False)
     for exercise, status in board.exercises.items():
-        table.add_row(Text(status, STYLES.get(status, "")), f"exercise {exercise}")
+        table.add_row(Text(status, STYLES.get(status, "")), Text(f"exercise {board.name(exercise)}"))
     for judged in board.criteria:
         table.add_row(Text(judged.status, STYLES.get(judged.status, "")), Text(f"{judged.text}\n{judged.sentence}"))
     for problem in board.problems:
@@ -140,18 +147,19 @@ def render_failed(summary: str, outcomes: Sequence[Outcome]) -> Group:
     return Group(*lines)
 
 
-def scoreboard(week: int, exercises: Sequence[str] = ()) -> Scoreboard:
+def scoreboard(exercises: Sequence[Exercise]) -> Scoreboard:
     """Return the scoreboard of a week: the last expression of its notebook.
 
-    `exercises` names all exercises of the week, in order (`weekNN.EXERCISES`); one that was not checked in this kernel
-    is shown as not run. Never raises on what a learner's workspace holds.
+    `exercises` are all of one week, in order (`weekNN.EXERCISES`); one that was not checked in this kernel is shown as
+    not run. Never raises on what a learner's workspace holds.
     """
-    statuses = dict.fromkeys(exercises, NOT_RUN)
-    for exercise, check in latest().items():
-        if exercise in statuses or exercise.partition(".")[0] == str(week):
-            statuses[exercise] = check.status.value
-    criteria, problems = judge_week(week)
-    return Scoreboard(week, statuses, criteria, problems)
+    weeks = {exercise.week for exercise in exercises}
+    assert len(weeks) == 1, f"A scoreboard shows the exercises of one week, not those of {sorted(weeks)}"
+    checked = latest()
+    statuses = {one.id: checked[one.id].status.value if one.id in checked else NOT_RUN for one in exercises}
+    criteria, problems = judge_week(exercises[0].week)
+    titles = {one.id: one.title for one in exercises}
+    return Scoreboard(exercises[0].week, statuses, criteria, problems, titles)
 
 
 def judge_week(week: int, receipts: Ledger | None = None) -> tuple[tuple[Judged, ...], tuple[str, ...]]:

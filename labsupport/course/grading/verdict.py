@@ -2,8 +2,6 @@
 
 A verdict is displayed as text and as HTML, and stored as JSON under `MIME` in the executed notebook. Nothing in it
 differs from run to run: no durations, no memory addresses, no paths.
-
-What is not covered: how an answer is graded (`exercise`).
 """
 
 from __future__ import annotations
@@ -19,6 +17,10 @@ from labsupport.course.grading.learner_error import describe
 from labsupport.errors import LabsError
 
 MIME = "application/vnd.labsupport.check+json"
+
+TIME_LIMIT = "time-limit"  # the reason code of an answer that was stopped
+REFERENCE = "reference"  # the reason code of an answer that is the course's own
+RESERVED = {TIME_LIMIT: "an answer that was stopped", REFERENCE: "an answer that is the course's own"}
 
 
 class Status(StrEnum):

@@ -25,8 +25,9 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from labsupport.course.display.printed import ANSI
-from labsupport.course.grading.exercise import HIDDEN_SEEDS, PROGRESS
+from labsupport.course.grading.exercise import PROGRESS
 from labsupport.course.grading.learner_error import MESSAGE_CHARS
+from labsupport.course.grading.seeds import HIDDEN_SEEDS
 from labsupport.errors import LabsError
 from labsupport.hardware.profile import VARIABLE as PROFILE
 from labsupport.processes import supervised

@@ -4,12 +4,13 @@ A source is jupytext py:percent and already solved (see `markers` for what becom
 
 * `# %% exercise="3.2"`: the cell a learner fills in; the next cell tagged `check` belongs to it. A prediction, which is
   not graded, is a `name = value  # SOLUTION` in a cell without `exercise`.
+* a line `{exercise 3.2}` or `{criteria 3.2}` in the prose before it: the heading and the criteria that
+  `checks/week03.py` defines (see `exercises`).
 * tags `parameters` (one cell, which papermill finds), `check` (a verdict), `solution`, `lab` (in that notebook only).
 
 The last code cell shows the scoreboard. A cell keeps its id while its text stays, so that a diff shows what changed.
 
-What is not covered: a call of an exercise's function at the top level of a cell, which raises in the lab; running the
-lab finds it.
+Limitations: a call of an exercise's function at the top level of a cell raises in the lab; running the lab finds it.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from labsupport.course.notebooks import markers
+from labsupport.course.notebooks import exercises, markers
 from labsupport.course.notebooks.execution import first_line
 from labsupport.errors import LabsError
 
@@ -50,6 +51,8 @@ def build(path: Path, flavour: Flavour) -> nbformat.NotebookNode:
     source = _read_source(path)
     _check_cells(path, source.cells)
     _check_order(path, source.cells)
+    week = exercises.exercises_of(path)
+    exercises.assert_shown(path, source.cells, week)
     cells = []
     for cell, cell_id in zip(source.cells, _ids(source.cells), strict=True):
         tags = list(cell.metadata.get("tags", []))
@@ -58,8 +61,11 @@ def build(path: Path, flavour: Flavour) -> nbformat.NotebookNode:
         metadata: dict[str, Any] = {key: cell.metadata[key] for key in cell.metadata if key in CELL_METADATA}
         if "check" in tags:
             metadata["tags"] = [*tags, VERDICT_TAG]
-        make = nbformat.v4.new_code_cell if cell.cell_type == "code" else nbformat.v4.new_markdown_cell
-        cells.append(make(_text(path, cell, flavour), id=cell_id, metadata=metadata))
+        if cell.cell_type == "code":
+            cells.append(nbformat.v4.new_code_cell(_text(path, cell, flavour), id=cell_id, metadata=metadata))
+        else:
+            text = exercises.expanded(cell.source, week)
+            cells.append(nbformat.v4.new_markdown_cell(text, id=cell_id, metadata=metadata))
     if flavour == "lab":
         _assert_no_leak(path, source.cells, "\n".join(cell.source for cell in cells))
     return nbformat.v4.new_notebook(cells=cells, metadata=METADATA)
@@ -95,6 +101,8 @@ def _check_cells(path: Path, cells: Sequence[nbformat.NotebookNode]) -> None:
             raise LabsError(f"{where}: tagged lab and solution; a cell in both notebooks has neither tag")
         if {"lab", "solution"} & tags and ("exercise" in cell.metadata or {"check", "parameters"} & tags):
             raise LabsError(f"{where}: an exercise, check or parameters cell is in both notebooks; drop its tag")
+        if cell.cell_type == "markdown" and markers.has_marker(cell.source):
+            raise LabsError(f'{where}: a solution marker in prose; give the cell tags=["solution"]')
         if markers.has_marker(markers.to_solution(cell.source)):
             # Looked for in the solution's text: a stub would swallow a nested marker.
             raise LabsError(f"{where}: an unclosed, nested or misplaced solution marker")

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import copy
 import json
-import re
 import secrets
 import tempfile
 from collections.abc import Callable, Iterator
@@ -33,6 +32,7 @@ from labsupport.course.notebooks.execution import (
     kernel_environment,
     one_line,
 )
+from labsupport.course.notebooks.exercises import exercises_of
 from labsupport.course.notebooks.notebook_file import read_notebook, verdicts, write_whole
 from labsupport.course.notebooks.source import build
 from labsupport.course.runs.runner import chosen_profile, no_such_week, week_file
@@ -43,7 +43,6 @@ if TYPE_CHECKING:
 
 SEED_BITS = 64
 HIDDEN_SEEDS_MAX = 10_000  # the limit of a check grows with its seeds, and must end before that of its cell
-TITLE = re.compile(r"^#+ Exercise (\d+\.\d+) · (.+?)(?: \(\d+ minutes\))?$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -136,7 +135,8 @@ def grade_week(
 
     clone = root or course_root()
     seed_root = _seed_root(hidden_seeds, seed_root)
-    original = build(_source(clone, week), "lab")
+    source = _source(clone, week)
+    original, exercises = build(source, "lab"), exercises_of(source)
     handed_in = read_notebook(notebook or week_file(clone, week))
     restored, tampered = with_original_checks(handed_in, original)
     sizes = chosen_profile(profile)
@@ -159,7 +159,7 @@ def grade_week(
             stop_on_error=False,
         )
         criteria, _ = judge_week(week, Ledger(workspace / FILE_NAME))
-    titles = exercise_titles(original)
+    titles = {one.id: one.title for one in exercises.exercises} if exercises else {}
     return Grade(
         week=week,
         exercises=tuple(
@@ -194,12 +194,6 @@ def check_cells(notebook: nbformat.NotebookNode) -> Iterator[tuple[str, nbformat
         exercise = cell.metadata.get("exercise", exercise)
         if "check" in cell.metadata.get("tags", []):
             yield exercise, cell
-
-
-def exercise_titles(notebook: nbformat.NotebookNode) -> dict[str, str]:
-    """Return the title of each exercise, from its heading."""
-    prose = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
-    return dict(TITLE.findall(prose))
 
 
 def with_original_checks(

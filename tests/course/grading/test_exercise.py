@@ -9,7 +9,7 @@ import signal
 import sys
 import threading
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,18 +19,9 @@ from hypothesis import strategies as st
 
 from labsupport.course import overruns
 from labsupport.course.grading import exercise as graded
-from labsupport.course.grading.exercise import (
-    HIDDEN_SEEDS,
-    LIMIT_SEEDS,
-    MIME,
-    Check,
-    Criterion,
-    Outcome,
-    Status,
-    check,
-    seeds,
-    yours_or,
-)
+from labsupport.course.grading.exercise import LIMIT_S, LIMIT_SEEDS, Exercise
+from labsupport.course.grading.seeds import HIDDEN_SEEDS
+from labsupport.course.grading.verdict import MIME, Check, Criterion, Outcome, Status, Wrong
 from labsupport.errors import LabsError
 
 DOUBLE = [
@@ -38,6 +29,14 @@ DOUBLE = [
     Criterion("zero", "it returns 0 for 0", lambda f: f(0) == 0, hint="mind the empty case"),
 ]
 VALUE = [Criterion("largest", "it is the largest that fits", lambda n: n == 37, hint="divide by the bytes of one")]
+
+
+def exercise(criteria: Sequence[Criterion], id: str = "1.1", reference: Any = None, **more: Any) -> Exercise:
+    return Exercise(id, "A title", 10, tuple(criteria), reference, wrong=(), **more)
+
+
+def check(id: str, answer: object, criteria: Sequence[Criterion], *, limit_s: float = LIMIT_S) -> Check:
+    return exercise(criteria, id, limit_s=limit_s).check(answer)
 
 
 def stub(value: int) -> int:
@@ -99,6 +98,40 @@ def test_the_packages_own_code_is_no_answer(answer: object) -> None:
     assert verdict.outcomes[0].note == (
         "labsupport.course.overruns.training is the package's own code; the exercise asks for yours"
     )
+
+
+def course_double(value: int) -> int:
+    return value * 2
+
+
+@pytest.mark.parametrize(
+    ("reference", "answer"),
+    [
+        (course_double, course_double),
+        (course_double, functools.partial(course_double)),
+        (course_double, {"double": [course_double]}),
+        (FACTS := {"gpus": 4}, FACTS),
+    ],
+)
+def test_the_courses_own_answer_is_refused_and_judged_all_the_same_by_grade(reference: object, answer: object) -> None:
+    any_answer = [Criterion("any", "it is anything", lambda answer: True)]
+    refused = exercise(any_answer, reference=reference).check(answer)
+    assert refused.failed_codes == ("reference",)
+    assert refused.outcomes[0].note == "this is the course's own answer; the exercise asks for yours"
+    assert exercise(any_answer, reference=reference).grade(answer).status is Status.PASSED
+
+
+@pytest.mark.parametrize("value", [37, "ABC", (1, 2), None, True])
+def test_a_plain_value_that_equals_the_courses_is_an_answer(value: object) -> None:
+    any_answer = [Criterion("any", "it is anything", lambda answer: True)]
+    assert exercise(any_answer, reference=value).check(value).status is Status.PASSED
+    assert exercise(any_answer, reference={"gpus": 4}).check({"gpus": 4}).status is Status.PASSED
+
+
+def test_judging_an_answer_leaves_no_verdict_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(graded, "_latest", {})
+    assert exercise(VALUE).grade(37).status is Status.PASSED
+    assert graded.latest() == {}
 
 
 @pytest.mark.parametrize("own", [Check, Check("1.1", Status.PASSED).__repr__])
@@ -384,13 +417,35 @@ def test_an_endless_print_is_stopped_and_kept_short() -> None:
         ([], "has no criteria"),
         ([DOUBLE[0], DOUBLE[0]], r"uses a reason code twice: \['doubles'\]"),
         ([Criterion("time-limit", "quick", callable)], "reserved for an answer that was stopped"),
-        ([Criterion("reference", "own", callable)], "reserved for an answer that is the package's own code"),
+        ([Criterion("reference", "own", callable)], "reserved for an answer that is the course's own"),
         ([Criterion("It Doubles", "doubles", callable)], "lower-case words"),
     ],
 )
 def test_a_malformed_check_is_its_authors_mistake(criteria: list[Criterion], complaint: str) -> None:
-    with pytest.raises(AssertionError, match=f"The check of exercise 1.1 .*{complaint}"):
-        check("1.1", ..., criteria)
+    with pytest.raises(AssertionError, match=f"^Exercise 1.1 .*{complaint}"):
+        exercise(criteria)
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"id": "one"}, "Exercise one has no id such as 3.2"),
+        ({"id": "1.0"}, "has no id such as 3.2"),
+        ({"title": " "}, "needs a title, and a number of minutes"),
+        ({"minutes": 0}, "needs a title, and a number of minutes"),
+        ({"wrong": (Wrong("is off", 3, "smallest"),)}, r"a criterion it does not have: \['is off'\]"),
+    ],
+)
+def test_a_malformed_exercise_is_its_authors_mistake(changes: dict[str, Any], complaint: str) -> None:
+    facts = {"id": "1.1", "title": "A title", "minutes": 10, "criteria": tuple(VALUE), "reference": 37, "wrong": ()}
+    with pytest.raises(AssertionError, match=complaint):
+        Exercise(**(facts | changes))
+
+
+def test_an_exercise_is_shown_by_its_heading_and_gives_no_answer_away() -> None:
+    shown = exercise(VALUE, "3.12", reference=37)
+    assert repr(shown) == "Exercise 3.12 · A title (10 minutes)"
+    assert (shown.id, shown.week) == ("3.12", 3)
 
 
 @given(st.text(), st.text(), st.text())
@@ -438,34 +493,12 @@ def test_the_latest_verdict_on_each_exercise_is_kept(monkeypatch: pytest.MonkeyP
 
 def test_a_lab_goes_on_with_the_learners_answer_once_it_passed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(graded, "_passed", {})
-    assert yours_or("1.2", 5) == 5, "an exercise that was never checked, whatever the reason"
-    check("1.2", 37, VALUE)
-    assert yours_or("1.2", 5) == 37
-    check("1.2", 36, VALUE)
-    assert yours_or("1.2", 5) == 5
-
-
-def test_public_seeds_count_from_zero() -> None:
-    assert seeds(3) == (0, 1, 2)
-
-
-@given(root=st.integers(0, 2**64 - 1), count=st.integers(1, 200))
-def test_hidden_seeds_are_distinct_repeatable_and_never_public(root: int, count: int) -> None:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(HIDDEN_SEEDS, f"{root}:{count}")
-        hidden = seeds(20)
-        assert len(set(hidden)) == count
-        assert all(2**20 <= seed < 2**31 for seed in hidden)
-        assert seeds(5) == hidden
-        patch.setenv(HIDDEN_SEEDS, f"{root + 1}:{count}")
-        assert set(seeds()) != set(hidden)
-
-
-@pytest.mark.parametrize("value", ["7", "7:0", "7:-1", "a:5", "7:5:3"])
-def test_a_malformed_variable_is_named_with_what_is_allowed(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(HIDDEN_SEEDS, value)
-    with pytest.raises(LabsError, match="root:count"):
-        seeds()
+    largest = exercise(VALUE, "1.2", reference=5)
+    assert largest.working_answer() == 5, "an exercise that was never checked, whatever the reason"
+    largest.check(37)
+    assert largest.working_answer() == 37
+    largest.check(36)
+    assert largest.working_answer() == 5
 
 
 def test_verdicts_reach_the_learners_progress_only_when_asked(monkeypatch: pytest.MonkeyPatch, isolated: Path) -> None:

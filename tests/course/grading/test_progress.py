@@ -11,9 +11,9 @@ import pytest
 from rich.console import Console
 
 from labsupport.course.grading import progress
-from labsupport.course.grading.exercise import PROGRESS, Criterion, check
+from labsupport.course.grading.exercise import PROGRESS, Exercise
 from labsupport.course.grading.progress import Summary, WeekProgress, add_hours, append, read, summary
-from labsupport.course.grading.verdict import Status
+from labsupport.course.grading.verdict import Criterion, Status
 from labsupport.errors import LabsError
 from labsupport.workspace import workspace
 
@@ -156,11 +156,12 @@ def test_many_writers_lose_no_line() -> None:
 
 
 def test_a_check_that_counts_appends_its_verdict(monkeypatch: pytest.MonkeyPatch) -> None:
-    criteria = [Criterion("right", "it is 4", lambda answer: answer == 4)]
-    check("2.1", 4, criteria)
+    criteria = (Criterion("right", "it is 4", lambda answer: answer == 4),)
+    exercise = Exercise("2.1", "Four", 5, criteria, reference=4, wrong=())
+    exercise.check(4)
     assert read().verdicts == ()
     monkeypatch.setenv(PROGRESS, "1")
-    assert check("2.1", 4, criteria).note == ""
+    assert exercise.check(4).note == ""
     assert [(verdict.exercise, verdict.status) for verdict in read().verdicts] == [("2.1", "passed")]
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from labsupport.course.catalog import criteria_for
 from labsupport.course.grading import exercise as graded
-from labsupport.course.grading.exercise import Criterion, Outcome, check
+from labsupport.course.grading.exercise import Exercise
 from labsupport.course.grading.scoreboard import (
     MIME,
     Judged,
@@ -21,10 +21,15 @@ from labsupport.course.grading.scoreboard import (
     render_record,
     scoreboard,
 )
+from labsupport.course.grading.verdict import Criterion, Outcome
 from labsupport.errors import LabsError
 from labsupport.receipts.ledger import FILE_NAME, Ledger
 
-POSITIVE = [Criterion("positive", "it is positive", lambda n: n > 0)]
+POSITIVE = (Criterion("positive", "it is positive", lambda n: n > 0),)
+
+
+def exercise(id: str) -> Exercise:
+    return Exercise(id, f"Title of {id}", 10, POSITIVE, reference=1, wrong=())
 
 
 @pytest.fixture(autouse=True)
@@ -33,25 +38,30 @@ def fresh_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_exercises_that_were_not_checked_are_shown_as_not_run_and_in_order() -> None:
-    check("1.3", 5, POSITIVE)
-    check("1.1", ..., POSITIVE)
-    check("1.4", -5, POSITIVE)
-    assert list(scoreboard(1, ["1.1", "1.2", "1.3", "1.4"]).exercises.items()) == [
+    exercises = [exercise(id) for id in ("1.1", "1.2", "1.3", "1.4")]
+    exercises[2].check(5)
+    exercises[0].check(...)
+    exercises[3].check(-5)
+    board = scoreboard(exercises)
+    assert list(board.exercises.items()) == [
         ("1.1", "not attempted"),
         ("1.2", "not run"),
         ("1.3", "passed"),
         ("1.4", "failed"),
     ]
+    assert "  exercise 1.3 · Title of 1.3: passed" in repr(board).splitlines()
 
 
 def test_exercises_of_another_week_are_left_out() -> None:
-    check("11.1", 5, POSITIVE)
-    check("1.1", 5, POSITIVE)
-    assert list(scoreboard(1).exercises) == ["1.1"]
+    exercise("11.1").check(5)
+    exercise("1.1").check(5)
+    assert list(scoreboard([exercise("1.1")]).exercises) == ["1.1"]
+    with pytest.raises(AssertionError, match="one week"):
+        scoreboard([exercise("1.1"), exercise("11.1")])
 
 
 def test_without_receipts_every_criterion_of_the_week_is_not_measured() -> None:
-    board = scoreboard(1)
+    board = scoreboard([exercise("1.1")])
     assert [judged.id for judged in board.criteria] == [criterion.id for criterion in criteria_for(1)]
     assert {judged.status for judged in board.criteria} == {"not measured"}
     assert all(judged.sentence for judged in board.criteria)
@@ -60,8 +70,8 @@ def test_without_receipts_every_criterion_of_the_week_is_not_measured() -> None:
 def test_a_workspace_that_cannot_be_read_costs_the_criteria_and_not_the_verdicts(isolated: Path) -> None:
     isolated.mkdir()
     (isolated / FILE_NAME).write_text("this is no ledger\n")
-    check("1.1", 5, POSITIVE)
-    board = scoreboard(1, ["1.1"])
+    exercise("1.1").check(5)
+    board = scoreboard([exercise("1.1")])
     assert board.exercises == {"1.1": "passed"}
     assert "not a receipts file" in board.problems[0]
     assert board.problems[0] in repr(board)
@@ -74,12 +84,12 @@ def test_another_ledger_can_be_judged(tmp_path: Path) -> None:
 
 
 def test_week_zero_has_exercises_and_no_criteria() -> None:
-    assert scoreboard(0, ["0.1"]).summary == "Week 0: 0 of 1 exercises passed"
+    assert scoreboard([exercise("0.1")]).summary == "Week 0: 0 of 1 exercises passed"
 
 
 def test_a_scoreboard_is_shown_as_text_html_and_plain_json() -> None:
     criteria = (Judged("a", "fast <b>", "met", "3 < 4"), Judged("b", "large", "provisional", "on 1 GPU of 4"))
-    board = Scoreboard(2, {"2.1": "passed", "2.2": "not run"}, criteria, ("line 3: torn",))
+    board = Scoreboard(2, {"2.1": "passed", "2.2": "not run"}, criteria, ("line 3: torn",), {"2.1": "Throughput"})
     bundle = board._repr_mimebundle_()
     assert json.loads(json.dumps(bundle[MIME])) == {
         "week": 2,
@@ -89,10 +99,11 @@ def test_a_scoreboard_is_shown_as_text_html_and_plain_json() -> None:
             {"id": "b", "text": "large", "status": "provisional", "sentence": "on 1 GPU of 4"},
         ],
         "problems": ["line 3: torn"],
+        "titles": {"2.1": "Throughput"},
     }
     assert bundle["text/plain"].splitlines() == [
         "Week 2: 1 of 2 exercises passed, 1 of 2 success criteria met",
-        "  exercise 2.1: passed",
+        "  exercise 2.1 · Throughput: passed",
         "  exercise 2.2: not run",
         "  met: fast <b>",
         "      3 < 4",
@@ -107,12 +118,13 @@ def test_a_scoreboard_is_shown_as_text_html_and_plain_json() -> None:
 def test_a_stored_scoreboard_is_shown_in_the_terminal() -> None:
     from rich.console import Console
 
-    board = Scoreboard(2, {"2.1": "passed"}, (Judged("a", "fast [b]", "met", "3 < 4"),), ("line 3: torn",))
+    judged = (Judged("a", "fast [b]", "met", "3 < 4"),)
+    board = Scoreboard(2, {"2.1": "passed"}, judged, ("line 3: torn",), {"2.1": "Waits [s]"})
     assert from_record(board.record) == board
     console = Console(width=80, record=True, file=io.StringIO())
     console.print(render_record(board.record))
     shown = console.export_text()
-    for text in (board.summary, "exercise 2.1", "fast [b]", "3 < 4", "line 3: torn"):
+    for text in (board.summary, "exercise 2.1 · Waits [s]", "fast [b]", "3 < 4", "line 3: torn"):
         assert text in shown
 
 

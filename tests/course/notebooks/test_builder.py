@@ -28,15 +28,16 @@ def built(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureReque
     """Return a clone after `labs notebooks build`, of which the second week's solution raises."""
     from_conftest = request.config.pluginmanager.getplugin(str(Path(__file__).parents[1] / "conftest.py"))
     root: Path = from_conftest.write_clone(tmp_path_factory.mktemp("built") / "clone")
-    second = (root / "solutions" / "week01.py").read_text().replace("1.1", "2.1").replace("1.2", "2.2")
-    broken = second.replace("# %%\nscoreboard", "# %%\n1 / 0\n\n# %%\nscoreboard")
-    (root / "solutions" / "week02.py").write_text(broken)
+    for folder in ("solutions", "checks"):
+        first = (root / folder / "week01.py").read_text()
+        second = first.replace("1.1", "2.1").replace("1.2", "2.2").replace("week01", "week02")
+        (root / folder / "week02.py").write_text(second.replace("# %%\nscoreboard", "# %%\n1 / 0\n\n# %%\nscoreboard"))
     (root / "solutions" / "week02.ipynb").write_text("the old one")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LABS_PROFILE", "smoke")
         patch.setenv("LABS_WORKSPACE", str(root.parent / "workspace"))
         patch.delenv("PYTHONPATH", raising=False)
-        with pytest.raises(LabsError, match=r"week02.ipynb: not written; cell 8 \(1 / 0\): ZeroDivisionError"):
+        with pytest.raises(LabsError, match=r"week02.ipynb: not written; cell 9 \(1 / 0\): ZeroDivisionError"):
             write_stale(root)
     return root
 
@@ -70,7 +71,7 @@ def test_a_fresh_notebook_is_not_built_again(built: Path) -> None:
 @pytest.mark.slow
 def test_a_stored_verdict_that_was_edited_is_found(built: Path, tmp_path: Path) -> None:
     root = tmp_path / "copy"
-    for folder in ("solutions", "labs"):
+    for folder in ("solutions", "labs", "checks"):
         (root / folder).mkdir(parents=True)
         for file in (built / folder).glob("week01*"):
             (root / folder / file.name).write_bytes(file.read_bytes())

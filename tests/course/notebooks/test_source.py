@@ -22,8 +22,8 @@ def double(value):
     # END SOLUTION
 
 '''
-CHECK = '# %% tags=["check"]\nweek01.double(double)\n\n'
-SCOREBOARD = "# %%\nscoreboard(1, week01.EXERCISES)\n"
+CHECK = '# %% tags=["check"]\nweek01.double.check(double)\n\n'
+SCOREBOARD = "# %%\nscoreboard(week01.EXERCISES)\n"
 WHOLE = PARAMETERS + FUNCTION + CHECK + SCOREBOARD
 
 
@@ -139,7 +139,10 @@ def test_cells_of_equal_text_get_different_ids(tmp_path: Path) -> None:
         (PARAMETERS + "# %% [raw]\n# x\n\n" + SCOREBOARD, "a raw cell; use code or markdown"),
         (PARAMETERS + FUNCTION + SCOREBOARD, r"cell 2 .*an exercise without a check cell"),
         (PARAMETERS + FUNCTION + FUNCTION + CHECK + SCOREBOARD, "without a check cell before the next exercise"),
-        (PARAMETERS + CHECK + SCOREBOARD, r"cell 2 \(week01.double\(double\)\): a check cell without an exercise"),
+        (
+            PARAMETERS + CHECK + SCOREBOARD,
+            r"cell 2 \(week01.double.check.*\): a check cell without an exercise",
+        ),
         (PARAMETERS + FUNCTION + CHECK + CHECK + SCOREBOARD, "a check cell without an exercise cell before it"),
         (PARAMETERS + FUNCTION + CHECK + FUNCTION + CHECK + SCOREBOARD, "exercise 1.1 is there twice"),
         (FUNCTION + CHECK + SCOREBOARD, "no cell tagged parameters"),

@@ -9,7 +9,8 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from labsupport.course.grading.exercise import HIDDEN_SEEDS, LIMIT_S, LIMIT_SEEDS, seeds
+from labsupport.course.grading.exercise import LIMIT_S, LIMIT_SEEDS
+from labsupport.course.grading.seeds import HIDDEN_SEEDS, seeds
 from labsupport.course.notebooks.execution import CELL_TIMEOUT_S
 from labsupport.course.notebooks.notebook_file import write_notebook
 from labsupport.course.notebooks.source import build
@@ -18,7 +19,6 @@ from labsupport.course.runs.grade import (
     Grade,
     Tampered,
     check_cells,
-    exercise_titles,
     grade_week,
     with_original_checks,
     write_grade,
@@ -56,7 +56,7 @@ def test_a_deleted_check_cell_is_put_back_behind_its_exercise(original: nbformat
     cell_id = handed_in.cells.pop(4).id
     restored, tampered = with_original_checks(handed_in, original)
     assert tampered == (Tampered("1.1", cell_id, "missing"),)
-    assert positions(restored, original) == [4, 6]
+    assert positions(restored, original) == [4, 7]
 
 
 def test_a_deleted_exercise_loses_its_check_to_the_end(original: nbformat.NotebookNode) -> None:
@@ -72,21 +72,21 @@ def test_a_deleted_exercise_loses_its_check_to_the_end(original: nbformat.Notebo
 def test_an_edited_check_cell_is_put_back_in_its_place(cell_type: str, original: nbformat.NotebookNode) -> None:
     handed_in = copy.deepcopy(original)
     handed_in.cells[4].cell_type = cell_type
-    handed_in.cells[4].source = "week01.double(lambda value: value * 2)"
+    handed_in.cells[4].source = "week01.double.check(lambda value: value * 2)"
     restored, tampered = with_original_checks(handed_in, original)
     assert tampered == (Tampered("1.1", original.cells[4].id, "changed"),)
-    assert positions(restored, original) == [4, 6]
+    assert positions(restored, original) == [4, 7]
     assert len(restored.cells) == len(original.cells)
 
 
 def test_a_copy_with_the_same_id_does_not_count(original: nbformat.NotebookNode) -> None:
     handed_in = copy.deepcopy(original)
     forged = copy.deepcopy(handed_in.cells[4])
-    forged.source = "week01.double(lambda value: value * 2)"
+    forged.source = "week01.double.check(lambda value: value * 2)"
     handed_in.cells.insert(0, forged)
     restored, tampered = with_original_checks(handed_in, original)
     assert tampered == ()
-    assert positions(restored, original) == [5, 7]
+    assert positions(restored, original) == [5, 8]
     assert restored.cells[0].id != original.cells[4].id
 
 
@@ -96,14 +96,7 @@ def test_cells_without_ids_are_known_by_their_text(original: nbformat.NotebookNo
         cell.id = f"new-{number}"
     restored, tampered = with_original_checks(handed_in, original)
     assert tampered == ()
-    assert positions(restored, original) == [4, 6]
-
-
-def test_a_title_is_what_the_heading_says_without_its_minutes() -> None:
-    text = "prose\n\n### Exercise 0.2 · Throughput (15 minutes)\n\n### Exercise 0.10 · What would this create?\nprose"
-    cells = [nbformat.v4.new_markdown_cell(text), nbformat.v4.new_code_cell("### Exercise 0.3 · Code")]
-    titles = exercise_titles(nbformat.v4.new_notebook(cells=cells))
-    assert titles == {"0.2": "Throughput", "0.10": "What would this create?"}
+    assert positions(restored, original) == [4, 7]
 
 
 def test_the_limit_of_a_check_on_the_most_hidden_seeds_ends_before_that_of_its_cell() -> None:
@@ -118,9 +111,9 @@ def graded(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequ
     notebook = build(root / "solutions" / "week01.py", "lab")
     notebook.cells[3].source = "1 / 0"
     notebook.cells[4].source = "raise RuntimeError('not checked')"
-    notebook.cells[5].source = "largest_batch = 37"
+    notebook.cells[6].source = "largest_batch = 37"
     notebook.cells.insert(4, nbformat.v4.new_code_cell("def double(value):\n    return {0: 0, 1: 2, 2: 4}[value]"))
-    del notebook.cells[6:8]
+    del notebook.cells[7:9]
     handed_in = root.parent / "handed-in.ipynb"
     write_notebook(notebook, handed_in)
     with pytest.MonkeyPatch.context() as patch:

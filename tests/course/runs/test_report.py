@@ -10,7 +10,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from labsupport.course.grading.exercise import Check, Outcome, Status
+from labsupport.course.grading.verdict import Check, Outcome, Status
 from labsupport.course.notebooks.execution import CellFailure, CellTime
 from labsupport.course.notebooks.notebook_file import write_notebook
 from labsupport.course.runs.report import INTERACTIVE, report_html, write_report

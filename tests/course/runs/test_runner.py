@@ -46,7 +46,7 @@ def test_parameters_reach_the_notebook_and_leave_no_trace_of_papermill(solved_ru
 
 @pytest.mark.slow
 def test_every_code_cell_has_a_time_and_the_run_has_cpu_seconds(solved_run: RunResult) -> None:
-    assert [cell.position for cell in solved_run.cells] == [2, 3, 4, 5, 6, 7, 8, 9]
+    assert [cell.position for cell in solved_run.cells] == [2, 3, 4, 5, 6, 8, 9, 10]
     assert solved_run.cells[3].first_line == "def double(value):"
     assert solved_run.cpu_s > 0
     assert sum(cell.wall_s for cell in solved_run.cells) <= solved_run.wall_s
@@ -61,14 +61,14 @@ def test_a_cell_that_raises_is_named_and_counts_what_came_before(
     seen: list[Progress] = []
     result = run_week(1, root=clone, out=tmp_path / "new" / "out", on_cell=seen.append)
     assert (
-        str(result.failure) == "cell 6 (largest_batch = 80 // 0): ZeroDivisionError: integer division or modulo by zero"
+        str(result.failure) == "cell 7 (largest_batch = 80 // 0): ZeroDivisionError: integer division or modulo by zero"
     )
     assert not result.passed
     assert [(check.exercise, check.status) for check in result.verdicts] == [("1.1", "passed")]
     assert result.scoreboard is None
     assert result.notebook == tmp_path / "new" / "out" / "week01.ipynb"
-    assert [progress.done for progress in seen] == [0, 0, 1, 2, 3, 4, 5], "not told that all cells are done"
-    assert {progress.total for progress in seen} == {8}
+    assert [progress.done for progress in seen] == [0, 0, 1, 2, 3, 4, 5, 6], "not told that all cells are done"
+    assert {progress.total for progress in seen} == {9}
     assert files(clone) == before, "a run writes nothing into the clone"
     kept = list(isolated.glob("progress*"))
     assert kept, "a lab's verdicts count towards the learner's progress"
@@ -79,7 +79,7 @@ def test_a_cell_that_raises_is_named_and_counts_what_came_before(
 def test_a_cell_that_never_ends_is_named(clone: Path, learner: Callable[..., Path], tmp_path: Path) -> None:
     learner(largest="import time\nwhile True:\n    try:\n        time.sleep(1)\n    except:\n        pass")
     result = run_week(1, root=clone, out=tmp_path / "out", cell_timeout_s=2)
-    assert str(result.failure) == "cell 6 (import time): Timeout: not done after 2 s, stopped"
+    assert str(result.failure) == "cell 7 (import time): Timeout: not done after 2 s, stopped"
     assert [check.status for check in result.verdicts] == ["not attempted"]
 
 
@@ -89,7 +89,7 @@ def test_a_dead_kernel_is_reported_by_the_cell_that_killed_it(
 ) -> None:
     learner(largest="import os\nos._exit(3)")
     result = run_week(1, root=clone, out=tmp_path / "out")
-    assert str(result.failure) == "cell 6 (import os): DeadKernel: the kernel died while this cell ran"
+    assert str(result.failure) == "cell 7 (import os): DeadKernel: the kernel died while this cell ran"
 
 
 @pytest.mark.slow
@@ -99,7 +99,7 @@ def test_a_cell_that_calls_exit_is_named_and_an_answer_that_does_fails(
     learner(double="def double(value):\n    exit()\n    return value * 2", largest="largest_batch = 37\nexit()")
     result = run_week(1, root=clone, out=tmp_path / "out")
     assert str(result.failure) == (
-        "cell 6 (largest_batch = 37): SystemExit: this cell ended the kernel with exit(); "
+        "cell 7 (largest_batch = 37): SystemExit: this cell ended the kernel with exit(); "
         "the cells after it were not run"
     )
     (check,) = result.verdicts
@@ -117,8 +117,8 @@ def test_a_cell_that_prints_megabytes_leaves_a_notebook_that_can_be_read(
     learner(largest="for number in range(50_000):\n    print('line', number, 'x' * 80)\nlargest_batch = 37")
     seen: list[Progress] = []
     result = run_week(1, root=clone, out=tmp_path / "out", on_cell=seen.append)
-    assert seen[-1] == Progress(8, 8, ""), "told that all cells are done"
-    *streams, last = read_notebook(result.notebook).cells[5].outputs
+    assert seen[-1] == Progress(9, 9, ""), "told that all cells are done"
+    *streams, last = read_notebook(result.notebook).cells[6].outputs
     assert "".join(stream.text for stream in streams).startswith("line 0 x")
     assert sum(len(stream.text) for stream in streams) == STREAM_CHARS
     assert re.fullmatch(r"\n\.\.\. cut here: 49,\d{3} more lines, 4,\d{3},\d{3} characters\n", last.text)
