@@ -2,6 +2,7 @@
 # make test     set up on first use, then every test (CI runs this)
 # make lab      open the labs in JupyterLab
 # make quick    the tests a developer runs before each commit
+# make mutants MODULE=labsupport/receipts/ledger.py   break that module in small ways; name what its tests do not notice
 # make lint     ruff, mypy, import rules, notebook drift
 #
 # PROFILE=gpu installs CUDA torch and vLLM; later targets keep the profile, PROFILE=cpu goes back.
@@ -12,7 +13,7 @@ PYTHON ?= $(shell test -x .venv/bin/python && echo .venv/bin/python || echo pyth
 BIN := .venv/bin
 WEEKS := $(patsubst solutions/%.py,%,$(wildcard solutions/week*.py))
 
-.PHONY: setup lab $(WEEKS) test quick bench notebooks lint lock clean help
+.PHONY: setup lab $(WEEKS) test quick mutants bench notebooks lint lock clean help
 
 help:
 	@grep -E '^# make' Makefile | cut -c3-
@@ -36,6 +37,10 @@ test: setup
 
 quick: setup
 	@$(BIN)/python -m pytest -q -m "not slow"
+
+# Not part of `make test`: about one CPU-second a mutant. TESTS= names other tests than those that mirror the module.
+mutants: setup
+	@$(BIN)/python tests/mutants.py $(or $(MODULE),$(error say which module, MODULE=labsupport/receipts/ledger.py)) $(TESTS)
 
 bench: setup
 	@$(BIN)/labs train --model resnet18 --dataset digits --num-workers 2 --epochs 2
