@@ -9,23 +9,22 @@ bandwidth are those of its kernel and memory and say nothing of a network's.
 
 from __future__ import annotations
 
-import json
-import os
 import random
-import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import TYPE_CHECKING
 
 from labsupport.errors import LabsError
 from labsupport.training.communication.bandwidth import Collective, algorithm_bandwidth, bus_bandwidth
+from labsupport.training.communication.ranks import run_on_ranks
+
+if TYPE_CHECKING:
+    import torch
 
 FLOAT_BYTES = 4
 WARM_UP = 3  # calls of each size before the first that counts: buffers are made and connections opened
-BARRIER_TIMEOUT_S = 60
 DEFAULT_SIZES = tuple(2**power for power in range(10, 25))  # 1 KiB to 16 MiB
 
 
@@ -73,62 +72,43 @@ def measure_all_reduce(
             raise LabsError(f"a message of {size} bytes: float32 needs a positive multiple of {FLOAT_BYTES}")
     if rounds < 1:
         raise LabsError(f"rounds is {rounds}: at least 1 is needed")
-    import torch.multiprocessing
-
-    with tempfile.TemporaryDirectory(prefix="labs-allreduce-") as folder:
-        arguments = (world_size, backend, tuple(sizes_bytes), rounds, seed, folder)
-        try:
-            torch.multiprocessing.spawn(_rank, args=arguments, nprocs=world_size)
-        except (torch.multiprocessing.ProcessRaisedException, torch.multiprocessing.ProcessExitedException) as error:
-            last = [line for line in str(error).splitlines() if line.strip()][-1]
-            raise LabsError(f"the all-reduce of {world_size} ranks on {backend} failed: {last}") from error
-        per_rank = [json.loads(Path(folder, f"rank{rank}.json").read_text()) for rank in range(world_size)]
+    per_rank = run_on_ranks(_rank, world_size, tuple(sizes_bytes), rounds, seed, backend=backend)
     return [
-        SizeTiming(size, world_size, tuple(map(max, zip(*(times[str(size)] for times in per_rank), strict=True))))
+        SizeTiming(size, world_size, tuple(map(max, zip(*(times[size] for times in per_rank), strict=True))))
         for size in sorted(set(sizes_bytes))
     ]
 
 
-def _rank(rank: int, world_size: int, backend: str, sizes: Sequence[int], rounds: int, seed: int, folder: str) -> None:
-    """Be one rank: join the group, time every size, leave the times in a file."""
-    from datetime import timedelta
-
+def _rank(rank: int, world_size: int, sizes: Sequence[int], rounds: int, seed: int) -> dict[int, list[float]]:
+    """Be one rank: time every size, and return the seconds of each call."""
     import torch
     import torch.distributed as dist
 
-    os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")  # loopback, whatever the machine's name resolves to
-    torch.set_num_threads(1)
-    device = torch.device("cuda", rank) if backend == "nccl" else torch.device("cpu")
-    if device.type == "cuda":
-        torch.cuda.set_device(device)
-    store = dist.FileStore(str(Path(folder, "store")), world_size)
-    dist.init_process_group(
-        backend, store=store, rank=rank, world_size=world_size, timeout=timedelta(seconds=BARRIER_TIMEOUT_S)
-    )
-    try:
-        times: dict[int, list[float]] = {size: [] for size in sorted(set(sizes))}
-        buffers = {size: torch.ones(size // FLOAT_BYTES, device=device) for size in times}
-        for size in times:
-            for _ in range(WARM_UP):
-                _timed(buffers[size], world_size, device, dist, torch)
-        order = list(times)
-        for turn in range(rounds):
-            random.Random(seed + turn).shuffle(order)  # noqa: S311 - the same order on every rank
-            for size in order:
-                times[size].append(_timed(buffers[size], world_size, device, dist, torch))
-    finally:
-        dist.destroy_process_group()
-    Path(folder, f"rank{rank}.json").write_text(json.dumps(times))
+    device = torch.device("cuda", rank) if dist.get_backend() == "nccl" else torch.device("cpu")
+    times: dict[int, list[float]] = {size: [] for size in sorted(set(sizes))}
+    buffers = {size: torch.ones(size // FLOAT_BYTES, device=device) for size in times}
+    for size in times:
+        for _ in range(WARM_UP):
+            _timed(buffers[size], world_size)
+    order = list(times)
+    for turn in range(rounds):
+        random.Random(seed + turn).shuffle(order)  # noqa: S311 - the same order on every rank
+        for size in order:
+            times[size].append(_timed(buffers[size], world_size))
+    return times
 
 
-def _timed(buffer: Any, world_size: int, device: Any, dist: Any, torch: Any) -> float:
+def _timed(buffer: torch.Tensor, world_size: int) -> float:
+    import torch
+    import torch.distributed as dist
+
     buffer.fill_(1)
     dist.barrier()
-    if device.type == "cuda":
+    if buffer.is_cuda:
         torch.cuda.synchronize()
     began = time.perf_counter()
     dist.all_reduce(buffer)
-    if device.type == "cuda":
+    if buffer.is_cuda:
         torch.cuda.synchronize()
     seconds = time.perf_counter() - began
     if not bool((buffer == world_size).all()):
