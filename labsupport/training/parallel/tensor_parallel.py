@@ -90,8 +90,9 @@ def split_over_ranks(model: Llama, rank: int, world_size: int) -> Llama:
     if config.dropout:
         raise LabsError(f"dropout is {config.dropout}: the ranks would drop other values; set it to 0")
     for layer in model.model.layers:
-        layer.self_attn = SplitBlock(layer.self_attn, rank, world_size)
-        layer.mlp = SplitBlock(layer.mlp, rank, world_size)
+        for name, block in list(layer.named_children()):
+            if isinstance(block, Attention | SwiGLU):
+                setattr(layer, name, SplitBlock(block, rank, world_size))
     return model
 
 
