@@ -10,11 +10,11 @@ from functools import lru_cache
 from statistics import fmean
 from typing import Any
 
-from labsupport.course import overruns
 from labsupport.course.grading.exercise import Exercise
 from labsupport.course.grading.seeds import seeds
 from labsupport.course.grading.verdict import Criterion, Wrong
-from labsupport.course.vendor_report import Report, Truth, report
+from labsupport.introduction import overruns
+from labsupport.introduction.vendor_report import Report, Truth, report
 from labsupport.receipts import physics
 
 Line = Mapping[str, Any]  # the quantities that one line states

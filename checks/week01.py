@@ -12,7 +12,7 @@ import numpy as np
 from labsupport.course.grading.exercise import Exercise
 from labsupport.course.grading.seeds import seeds
 from labsupport.course.grading.verdict import Criterion, Wrong
-from labsupport.training.collectives import ring_all_reduce, run_in_lockstep
+from labsupport.training.collectives import average_gradients, ring_all_reduce, run_in_lockstep
 from labsupport.training.learning_rate import learning_rate
 from labsupport.training.sampler import shard
 
@@ -373,12 +373,6 @@ def _gradients_kept(answer: Any) -> bool:
     return bool(np.all(gradients[0] == 1) and np.all(gradients[1] == 3))
 
 
-def _weighted_mean(gradients: Sequence[np.ndarray], counts: Sequence[int]) -> np.ndarray:
-    if sum(counts) == 0:
-        raise ValueError("no samples")
-    return np.sum([g * c for g, c in zip(gradients, counts, strict=True) if c], axis=0) / sum(counts)
-
-
 def _mean_of_means(gradients: Sequence[np.ndarray], counts: Sequence[int]) -> np.ndarray:
     if sum(counts) == 0:
         raise ValueError("no samples")
@@ -422,7 +416,7 @@ averaging = Exercise(
         Criterion("input-kept", "the gradients passed in are left as they were",
                   _gradients_kept, hint="*= writes into the caller's buffer"),
     ),
-    reference=_weighted_mean,
+    reference=average_gradients,
     wrong=(
         Wrong("takes the mean of the means", _mean_of_means, "big-batch"),
         Wrong("forgets to divide", _sum_of_gradients, "big-batch"),

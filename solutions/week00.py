@@ -50,13 +50,15 @@ from checks import week00
 from labsupport import (
     BarFigure, Kind, LabsError, Line, LineFigure, ReceiptTable, WordTable, machine, profile, record, scoreboard, format_guess,
 )
-from labsupport.course import doctor, quiz
+from labsupport.course import doctor
 from labsupport.course.catalog import PATHS
 from labsupport.course.grading import progress
-from labsupport.course.overruns import ratio, states
+from labsupport.course.recommendation import recommend
 from labsupport.course.schedule import schedule
-from labsupport.course.vendor_report import Truth, report
 from labsupport.faults.processes import kill
+from labsupport.introduction import quiz
+from labsupport.introduction.overruns import ratio, states
+from labsupport.introduction.vendor_report import Truth, report
 from labsupport.processes import die_with_parent
 from labsupport.receipts import physics
 from labsupport.receipts.ledger import Ledger, ledger
@@ -293,7 +295,7 @@ WordTable(rows, columns=["group", "your rating", "the question", "why"])
 
 # %%
 path = {path.goal: path for path in PATHS}[goal]
-print(quiz.recommend(placement, goal).sentence if placement else f"path {path.number}, {path.title}: {path.hours} h")
+print(recommend(placement, goal).sentence if placement else f"path {path.number}, {path.title}: {path.hours} h")
 schedule(path.number, hours_per_week, date.fromisoformat(start))
 
 # %% [markdown]

@@ -156,7 +156,7 @@ def progress(as_json: Json = False) -> None:
 
 def quiz() -> None:
     """Rate yourself on 19 items, and see where to start."""
-    from labsupport.course import quiz as assessment
+    from labsupport.introduction import quiz as assessment
 
     answers: dict[str, int] = {}
     for group in assessment.GROUPS:

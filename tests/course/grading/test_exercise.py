@@ -17,12 +17,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labsupport.course import overruns
 from labsupport.course.grading import exercise as graded
 from labsupport.course.grading.exercise import LIMIT_S, LIMIT_SEEDS, Exercise
 from labsupport.course.grading.seeds import HIDDEN_SEEDS
 from labsupport.course.grading.verdict import MIME, Check, Criterion, Outcome, Status, Wrong
 from labsupport.errors import LabsError
+from labsupport.introduction import overruns
 
 DOUBLE = [
     Criterion("doubles", "it returns 4 for 2", lambda f: f(2) == 4, hint="look at the unit"),
@@ -96,7 +96,7 @@ def test_the_packages_own_code_is_no_answer(answer: object) -> None:
     verdict = check("1.1", answer, [Criterion("any", "it is anything", lambda answer: True)])
     assert verdict.failed_codes == ("reference",)
     assert verdict.outcomes[0].note == (
-        "labsupport.course.overruns.training is the package's own code; the exercise asks for yours"
+        "labsupport.introduction.overruns.training is the package's own code; the exercise asks for yours"
     )
 
 

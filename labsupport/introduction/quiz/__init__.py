@@ -1,15 +1,14 @@
-"""The self-assessment of week 0: 19 ratings, a placement, a path, and four questions that are run.
+"""The self-assessment of week 0: 19 ratings, a placement, and four questions whose answers are computed.
 
 answers = quiz.answers_template()   # fill in 1 to 5
 placement = quiz.place(answers)
-quiz.recommend(placement, "training")
 quiz.diagnose("ml", 8)
 """
 
 from __future__ import annotations
 
-from labsupport.course.quiz.diagnostics import DIAGNOSTICS, Diagnostic, diagnose
-from labsupport.course.quiz.items import (
+from labsupport.introduction.quiz.diagnostics import DIAGNOSTICS, Diagnostic, diagnose
+from labsupport.introduction.quiz.items import (
     BANDS,
     FOOTNOTE,
     GROUPS,
@@ -21,8 +20,8 @@ from labsupport.course.quiz.items import (
     Item,
     band_of,
 )
-from labsupport.course.quiz.placement import GroupScore, Placement, Recommendation, place, recommend, score
-from labsupport.course.quiz.widget import answers_template, widget
+from labsupport.introduction.quiz.placement import GroupScore, Placement, place, score
+from labsupport.introduction.quiz.widget import answers_template, widget
 
 __all__ = [
     "BANDS",
@@ -38,12 +37,10 @@ __all__ = [
     "GroupScore",
     "Item",
     "Placement",
-    "Recommendation",
     "answers_template",
     "band_of",
     "diagnose",
     "place",
-    "recommend",
     "score",
     "widget",
 ]

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labsupport.course import catalog, quiz
 from labsupport.errors import LabsError
+from labsupport.introduction import quiz
 
 ratings = st.fixed_dictionaries({item.id: st.integers(1, 5) for item in quiz.ITEMS})
 GO = "go"
@@ -170,27 +170,6 @@ def test_a_placement_is_shown_as_text_and_as_html() -> None:
         assert "53 and 71 of 95" in shown
     assert "4 of 20" in bundle["text/plain"]
     assert ">below half (10)</td>" in bundle["text/html"]
-
-
-@pytest.mark.parametrize(("goal", "number"), [("complete", 1), ("training", 2), ("serving", 3), ("platform", 4)])
-def test_the_goal_chooses_the_path(goal: str, number: int) -> None:
-    for rating in (1, 5):
-        assert quiz.recommend(quiz.place(all_rated(rating)), goal).path is catalog.learning_path(number)
-
-
-def test_a_recommendation_names_only_the_reading_of_its_own_path() -> None:
-    hole = quiz.place(all_rated(5) | {item.id: 1 for item in quiz.GROUPS[2].items})
-    assert quiz.recommend(hole, "training").reading_projects == ("201",)
-    assert quiz.recommend(hole, "platform").reading_projects == ()
-    assert quiz.recommend(hole, "training").sentence == (
-        "path 2, Training specialist: 140 h, after the prerequisite reading of 201"
-    )
-    assert quiz.recommend(quiz.place(all_rated(1)), "serving").sentence.startswith("the Engineer track, then path 3")
-
-
-def test_an_unknown_goal_is_named_with_those_there_are() -> None:
-    with pytest.raises(LabsError, match="goal 'research': no path has it; choose one of complete, training, serving"):
-        quiz.recommend(quiz.place(all_rated(3)), "research")
 
 
 def test_each_group_has_one_diagnostic() -> None:

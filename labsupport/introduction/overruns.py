@@ -4,8 +4,11 @@ An overrun is a claim over its bound: up to 1 it can be true, above 1 it cannot,
 state what the relation needs. Where two printed numbers should be equal it is the larger over the smaller. A function
 returns the largest overrun of the relations that it knows. Whoever judges leaves room for rounding (`LIMIT`).
 
-What is not covered: what `labsupport.receipts.physics` does beyond it: severities, sentences, tolerances that a claim
-states, observed failures, and the relations that the vendor's report of week 0 does not need.
+`labsupport.receipts.physics` knows the same relations and was written apart from these on purpose: a test compares the
+two on dozens of reports, so that a slip in either shows.
+
+Limitations: only the relations that the vendor's report needs; severities, sentences, stated tolerances and observed
+failures are the lint's.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ from how it was written, not from a rule that read it: an impossible line contra
 what its own evidence cannot show; a suspicious line can be true and needs an explanation; a sound line keeps every
 bound, and its equalities hold to the digits printed.
 
-What is not covered: lies that contradict nothing. A line with plausible numbers that nobody measured is sound here.
+Limitations: a line with plausible numbers that nobody measured is sound here: it contradicts nothing.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from labsupport.course.vendor_report import NOTICE, SUSPICIOUS_LINES, TOPICS, Report, Truth, report
+from labsupport.introduction.vendor_report import NOTICE, SUSPICIOUS_LINES, TOPICS, Report, Truth, report
 from labsupport.receipts.physics import Finding, Severity, lint
 
 SEEDS = range(200)

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
-from labsupport.course.quiz.items import GROUPS
 from labsupport.errors import LabsError
+from labsupport.introduction.quiz.items import GROUPS
 
 DEPLOYMENT = """\
 apiVersion: apps/v1

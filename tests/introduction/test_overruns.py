@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from labsupport.course import overruns
-from labsupport.course.vendor_report import Truth, report
+from labsupport.introduction import overruns
+from labsupport.introduction.vendor_report import Truth, report
 from labsupport.receipts.physics import Severity, lint
 
 # Rules of the lint whose errors each function covers; it may not find what the others cover.

@@ -4,7 +4,7 @@ A total can hide a hole: a group below half of its maximum adds the prerequisite
 whatever the total. Go counts in the total and never gates: a group that is low only because of Go is neither a hole nor
 the weakest.
 
-What is not covered: whether a self-rating is true. The diagnostics are shown beside it and change nothing here.
+Limitations: nobody checks whether a self-rating is true. The diagnostics are shown beside it and change nothing here.
 """
 
 from __future__ import annotations
@@ -15,9 +15,19 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
-from labsupport.course.catalog import PATHS, LearningPath
-from labsupport.course.quiz.items import BANDS, FOOTNOTE, GROUPS, HIGHEST, ITEMS, LOWEST, MAXIMUM, Band, Group, band_of
 from labsupport.errors import LabsError
+from labsupport.introduction.quiz.items import (
+    BANDS,
+    FOOTNOTE,
+    GROUPS,
+    HIGHEST,
+    ITEMS,
+    LOWEST,
+    MAXIMUM,
+    Band,
+    Group,
+    band_of,
+)
 
 
 @dataclass(frozen=True)
@@ -95,15 +105,6 @@ class Placement:
         ]
 
 
-@dataclass(frozen=True)
-class Recommendation:
-    """The path that fits a goal, and the projects whose prerequisite reading comes first."""
-
-    path: LearningPath
-    reading_projects: tuple[str, ...]
-    sentence: str
-
-
 def score(answers: Mapping[str, int]) -> int:
     """Return the sum of the 19 answers.
 
@@ -122,22 +123,6 @@ def place(answers: Mapping[str, int]) -> Placement:
     checked = _checked(answers)
     groups = tuple(_group_score(group, checked) for group in GROUPS)
     return Placement(sum(checked.values()), groups)
-
-
-def recommend(placement: Placement, goal: str) -> Recommendation:
-    """Return the path for a goal: complete, training, serving or platform. The goal chooses, the score never does.
-
-    Raises:
-        LabsError: there is no path for this goal.
-    """
-    by_goal = {path.goal: path for path in PATHS}
-    if goal not in by_goal:
-        raise LabsError(f"goal {goal!r}: no path has it; choose one of {', '.join(by_goal)}")
-    path = by_goal[goal]
-    reading = tuple(project for project in placement.reading_projects if project in path.projects)
-    first = "the Engineer track, then " if placement.band is BANDS[0] else ""
-    before = f", after the prerequisite reading of {', '.join(reading)}" if reading else ""
-    return Recommendation(path, reading, f"{first}path {path.number}, {path.title}: {path.hours} h{before}")
 
 
 def _group_score(group: Group, answers: Mapping[str, int]) -> GroupScore:

@@ -9,9 +9,9 @@ from collections.abc import Callable
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from labsupport.course.quiz.items import GROUPS, HIGHEST, ITEMS, LOWEST
-from labsupport.course.quiz.placement import Placement, place
 from labsupport.errors import LabsError
+from labsupport.introduction.quiz.items import GROUPS, HIGHEST, ITEMS, LOWEST
+from labsupport.introduction.quiz.placement import Placement, place
 
 if TYPE_CHECKING:
     import ipywidgets

@@ -1,0 +1,1 @@
+"""What only week 0 uses: the self-assessment, a vendor's report to audit, and the rules that audit it."""
