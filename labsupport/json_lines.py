@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import errno
 import os
-import stat
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -21,7 +20,6 @@ from typing import Generic, TypeVar
 from labsupport.durable import sync_folder
 
 LOCK_POLL_S = 0.005  # an append holds the lock for about one sync of the disk
-NO_REGULAR_FILE = "it is a device or a pipe"
 
 T = TypeVar("T")
 Parse = Callable[[bytes], T]
@@ -78,13 +76,9 @@ def open_for_appending(path: Path) -> int:
     """Return the descriptor of a file of lines, made if need be.
 
     Raises:
-        OSError: it cannot be opened for writing, or is no regular file.
+        OSError: it cannot be opened for writing.
     """
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        raise OSError(errno.EINVAL, NO_REGULAR_FILE, str(path))
-    return descriptor
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
 
 
 def write_line(descriptor: int, line: str) -> None:
@@ -111,7 +105,7 @@ def read(path: Path, parse: Parse[T]) -> Lines[T]:
         OSError: the file cannot be read, or is a device or a pipe, which may never end.
     """
     if path.exists() and not path.is_file() and not path.is_dir():
-        raise OSError(errno.EINVAL, NO_REGULAR_FILE, str(path))
+        raise OSError(errno.EINVAL, "it is a device or a pipe", str(path))
     try:
         content = path.read_bytes()
     except FileNotFoundError:

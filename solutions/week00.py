@@ -56,7 +56,7 @@ from labsupport.course.grading import progress
 from labsupport.course.recommendation import recommend
 from labsupport.course.schedule import schedule
 from labsupport.faults.processes import kill
-from labsupport.introduction import quiz
+from labsupport.introduction import metrics, quiz
 from labsupport.introduction.overruns import ratio, states
 from labsupport.introduction.vendor_report import Truth, report
 from labsupport.processes import die_with_parent
@@ -161,15 +161,13 @@ WordTable(
 #   version lifecycle). The guide is of 25 October 2025.
 
 # %%
-standard, extended = (
-    record(f"week00.eks_control_plane_{name}", price, "USD/h", Kind.QUOTED,
-           source="AWS containers blog, extended support pricing; in force since 1 April 2024")
-    for name, price in (("standard", 0.10), ("extended", 0.60))
-)
+blog = "AWS containers blog, extended support pricing; in force since 1 April 2024"
+standard = record(metrics.EKS_STANDARD_USD_PER_H, 0.10, Kind.QUOTED, source=blog)
+extended = record(metrics.EKS_EXTENDED_USD_PER_H, 0.60, Kind.QUOTED, source=blog)
 month_h = 730
 months = [
-    record(f"{quoted.name}_month", quoted.value * month_h, "USD", Kind.MODELLED, source=f"{quoted.value:g} USD/h x 730 h")
-    for quoted in (standard, extended)
+    record(month, quoted.value * month_h, Kind.MODELLED, source=f"{quoted.value:g} USD/h x {month_h} h")
+    for month, quoted in ((metrics.EKS_STANDARD_MONTH_USD, standard), (metrics.EKS_EXTENDED_MONTH_USD, extended))
 ]
 ReceiptTable([standard, extended, *months], caption="the control plane of one cluster, without any node")
 
@@ -305,8 +303,9 @@ schedule(path.number, hours_per_week, date.fromisoformat(start))
 #
 # ## 5 · Your tools
 #
-# Measure something: the product of two matrices, several times, with its spread. `record` fills in the hardware, the
-# command, the commit and the load, and appends one line to the ledger of your workspace.
+# Measure something: the product of two matrices, several times, with its spread. What is measured is a *metric*, declared
+# once with its unit and the values it can have; `record` takes it, fills in the hardware, the command, the code and the
+# load, and appends one line to the ledger of your workspace.
 
 # %%
 size, repeats = sizes.pick(smoke=384, cpu=1024), sizes.pick(smoke=30, cpu=50)
@@ -330,28 +329,36 @@ LineFigure(
 
 # %%
 measured = record(
-    "week00.matmul_ms", median, "ms", n=repeats, spread=(p75 - p25) / 2, statistic="median", size=size, where="local"
+    metrics.MATMUL_MS, median, n=repeats, spread=(p75 - p25) / 2, statistic="median", size=size, where="local"
 )
-gflops = record("week00.matmul_gflop_per_s", 2 * size**3 / median / 1e6, "GFLOP/s", Kind.MODELLED,
+gflops = record(metrics.MATMUL_GFLOP_PER_S, 2 * size**3 / median / 1e6, Kind.MODELLED,
                 source=f"2 x {size}^3 operations over the median of {measured.id}")
 ReceiptTable([measured, gflops], caption="the last two lines of the ledger")
 
 # %% [markdown]
-# The second is *modelled*: the operations were counted by a formula, not by the processor. Now publish a tail latency
-# from the same samples, as every dashboard does:
+# The second is *modelled*: the operations were counted by a formula, not by the processor. Now be refused: publish a tail
+# latency from the same samples, as every dashboard does; a time that no clock can show; a price without its source; and a
+# number under a name that nobody has declared.
 
 # %%
-try:
-    record("week00.matmul_p99_ms", float(np.percentile(product_ms, 99)), "ms", n=repeats)
-except LabsError as error:
-    print(error)
-print(f"\nthe ledger holds {len(ledger().read().receipts)} receipts; sizes are {sizes.name}, because {sizes.why}")
+for arguments in (
+    dict(metric=metrics.MATMUL_P99_MS, value=np.percentile(product_ms, 99), n=repeats),
+    dict(metric=metrics.MATMUL_MS, value=-median, n=repeats),
+    dict(metric=metrics.EKS_STANDARD_USD_PER_H, value=0.05, kind=Kind.QUOTED),
+    dict(metric="week00.matmul_speed", value=9000),
+):
+    try:
+        record(**arguments)
+    except LabsError as error:
+        print(error, end="\n\n")
+print(f"the ledger holds {len(ledger().read().receipts)} receipts; sizes are {sizes.name}, because {sizes.why}")
 print(f"your workspace holds {', '.join(sorted(item.name for item in workspace().iterdir()))}")
 progress.summary()
 
 # %% [markdown]
 # **The ledger refuses a number that its own evidence cannot support.** NumPy gave you a p99 without a word; with so
 # few samples it is an interpolation between the largest two. Twenty rules stand behind this, and section 6 is about them.
+# The other three never get that far: a number is one its metric can have, with an origin, under a name that has a meaning.
 #
 # Your tools, then: a ledger (`labs receipts`), sizes that follow the machine (`LABS_PROFILE`), a workspace outside the clone
 # (`LABS_WORKSPACE`), and progress that is computed from passed checks (`labs progress`); nothing is ticked by hand.

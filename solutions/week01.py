@@ -41,7 +41,7 @@ from checks import week01
 from labsupport import (
     BarFigure, Line, LineFigure, ReceiptTable, TrainingProgress, WordTable, machine, profile, record, scoreboard, format_guess,
 )
-from labsupport.training import collectives, drill, ray_anatomy, ray_session, run_folder, trainer
+from labsupport.training import collectives, drill, metrics, ray_anatomy, ray_session, run_folder, trainer
 from labsupport.training.crash_schedules import Recovery, failing_seeds
 from labsupport.training.loop import train_alone
 from labsupport.training.receipts import record_drill, record_run, record_schedules
@@ -213,7 +213,7 @@ LineFigure(
 
 # %%
 difference = largest_difference(alone, distributed)
-record("training.ddp_difference", difference, "nats", n=len(steps), statistic="max", seed=seed, workers=num_workers)
+record(metrics.DDP_DIFFERENCE, difference, n=len(steps), statistic="max", seed=seed, workers=num_workers)
 print(f"largest difference over {len(steps)} steps: {difference:.1e} nats; your guess: {format_guess(guess_difference)}")
 
 # %% [markdown]

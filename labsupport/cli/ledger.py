@@ -61,16 +61,20 @@ def receipts(
 def validate(
     expect: Annotated[
         list[str] | None,
-        typer.Option(metavar="BOUND", help="what the newest measured receipt must keep, as 'name>=0.85'"),
+        typer.Option(
+            metavar="BOUND", help="bound that the newest measurement must meet, such as 'training.accuracy>=0.85'"
+        ),
     ] = None,
-    any_commit: Annotated[
-        bool, typer.Option("--any-commit", help="let receipts of other versions of the code meet a bound")
+    any_code: Annotated[
+        bool, typer.Option("--any-code", help="accept a measurement that other code than today's has taken")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="print JSON for a script")] = False,
 ) -> None:
-    """Check every receipt by the physics rules, and bounds that you expect.
+    """Check every receipt, and bounds that you expect.
 
-    Exits with 1 when a receipt breaks a rule or was altered, or an expectation is not met. For example:
+    Exits with 1 when a receipt is of no declared metric, outside its domain, against a physics rule or altered, or when
+    an expectation is not met. A measurement is stale, and meets no expectation, when the code that takes it has changed
+    since. For example:
 
     \b
     labs validate --expect 'training.recovery_s<180' --expect 'training.accuracy>=0.9'
@@ -84,7 +88,7 @@ def validate(
     found = lint_receipts(contents.receipts)
     broken = [str(finding) for finding in found if finding.severity is Severity.ERROR]
     warnings = [str(finding) for finding in found if finding.severity is not Severity.ERROR]
-    unmet = [why for item in expectations if (why := item.unmet(contents.receipts, any_commit))]
+    unmet = [why for item in expectations if (why := item.unmet(contents.receipts, any_code))]
     errors = [*broken, *contents.problems, *unmet]
     if as_json:
         summary = {"receipts": len(contents.receipts), "errors": errors, "warnings": warnings}
@@ -120,24 +124,34 @@ class Expectation:
         """Read `name>=number`.
 
         Raises:
-            LabsError: it is something else.
+            LabsError: it is something else, or no metric has that name.
         """
+        from labsupport.receipts.metric import find, undeclared
+
         match = EXPECTATION.fullmatch(text.strip())
         bound = float(match["bound"]) if match else math.nan
         if not match or not math.isfinite(bound):  # 1e999 is infinite, and everything is below it
-            raise LabsError(f"--expect {text!r}: write a receipt's name, one of >= <= > <, and a number")
+            raise LabsError(f"--expect {text!r}: write a metric, one of >= <= > <, and a number")
+        if find(match["name"]) is None:
+            raise LabsError(f"--expect {text!r}: {undeclared(match['name'])}")
         return cls(text, match["name"], match["comparison"], bound)
 
-    def unmet(self, known: Sequence[Receipt], any_commit: bool) -> str | None:
+    def unmet(self, known: Sequence[Receipt], any_code: bool) -> str | None:
         """Say why the newest measured receipt of that name does not meet it, or None."""
-        from labsupport.receipts.provenance import commit
+        from labsupport.receipts.physics import why_impossible
+        from labsupport.receipts.provenance import is_stale
         from labsupport.receipts.receipt import Kind
 
         newest = next((r for r in reversed(known) if r.name == self.name and r.kind is Kind.MEASURED), None)
         if newest is None:
             return f"expected {self.text}: nothing of that name was measured"
-        if not any_commit and newest.commit != commit():
-            return f"expected {self.text}: the newest receipt is stale, measured at commit {newest.commit}"
+        if why_impossible(newest):
+            return f"expected {self.text}: the newest receipt ({newest.id}) cannot be true"
+        if not any_code and is_stale(newest):
+            return (
+                f"expected {self.text}: the newest receipt ({newest.id}, commit {newest.commit}) is stale, measured by "
+                "other code than is here now; measure again, or pass --any-code"
+            )
         if not COMPARISONS[self.comparison](newest.value, self.bound):
             return f"expected {self.text}: measured {newest.value:g} {newest.unit} (receipt {newest.id})"
         return None

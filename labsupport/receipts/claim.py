@@ -3,8 +3,8 @@
 Receipts of one run are also judged together, and so are the points of a scaling curve: a vendor's 0.99 at 8 GPUs only
 looks odd beside the 0.97 at 4.
 
-What is not covered: joining quantiles of different receipts, since nothing says that a p50 and a p99 are of the same
-metric. Give one receipt both, as details.
+Limitations: quantiles of different receipts are not joined, since nothing says that a p50 and a p99 are of one
+distribution. Give one receipt both, as details.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from labsupport.receipts.quantities import QUANTITIES, UNITS, Domain, converted, quantity_of
+from labsupport.receipts.metric import Metric, find, undeclared
+from labsupport.receipts.quantities import ABOUT_THE_RECEIPT, QUANTITIES, converted
 from labsupport.receipts.receipt import Receipt
 from labsupport.receipts.rule import MAX_TOLERANCE, TOLERANCE, Finding, Severity
 
@@ -26,10 +27,6 @@ Value = float | str | tuple[float, ...]
 R0 = "R0"  # a quantity has a value it can have at all, in its own unit
 RUN = "run "  # how the subject of a joined claim begins
 
-# Facts about one receipt, not about the run it belongs to; a receipt's value is never one of them.
-_ABOUT_THE_RECEIPT = frozenset(
-    {"kind", "measured_value", "spread", "samples", "statistic", "load_1m", "claim_tolerance"}
-)
 _QUANTILES = frozenset({"min_ms", "p50_ms", "p90_ms", "p95_ms", "p99_ms", "max_ms"})
 
 
@@ -83,7 +80,7 @@ def _value(subject: str, name: str, value: object) -> Value:
         hint = f"; did you mean {near[0]!r}?" if near else "; see QUANTITIES for the names that rules know"
         raise ValueError(f"claim {subject!r} states {name!r}, which no rule knows{hint}")
     quantity = QUANTITIES[name]
-    if quantity.domain is Domain.TEXT:
+    if quantity.text:
         if not isinstance(value, str):
             raise ValueError(f"claim {subject!r}: {name} is {value!r}, it must be text ({quantity.unit})")
         return str(value)
@@ -96,10 +93,14 @@ def _value(subject: str, name: str, value: object) -> Value:
 
 
 def _number(subject: str, name: str, value: Any) -> float:
-    if isinstance(value, str | bool) or not hasattr(value, "__float__") or not math.isfinite(value):
+    try:
+        number = math.nan if isinstance(value, str | bool) or not hasattr(value, "__float__") else float(value)
+    except OverflowError:  # of a whole number with more than 308 digits
+        number = math.inf
+    if not math.isfinite(number):
         unit = QUANTITIES[name].unit
         raise ValueError(f"claim {subject!r}: {name} is {value!r}, it must be a finite number ({unit})")
-    return float(value)
+    return number
 
 
 def _claim_of(receipt: Receipt) -> tuple[Claim, list[Finding]]:
@@ -118,26 +119,24 @@ def _claim_of(receipt: Receipt) -> tuple[Claim, list[Finding]]:
             quantities[name] = _value(subject, name, value)
         except ValueError as error:
             findings.append(Finding(R0, Severity.ERROR, subject, math.nan, math.nan, str(error)))
-    if receipt.unit == "bool":
-        quantities["statistic"] = "flag"
-    elif quantities.get("statistic") in ("count", "flag") and receipt.unit in UNITS:
-        sentence = f"a value in {receipt.unit!r} is no {quantities.pop('statistic')}; it was judged as a measurement"
-        findings.append(Finding(R0, Severity.WARNING, subject, receipt.value, math.nan, sentence))
-    stated = str(receipt.details.get("quantity") or quantity_of(receipt.name) or "")
-    if stated and stated not in QUANTITIES:
-        sentence = f"the detail quantity={stated!r} is no name of QUANTITIES; the value was not judged"
-        findings.append(Finding(R0, Severity.WARNING, subject, receipt.value, math.nan, sentence))
-    if stated not in QUANTITIES or stated in _ABOUT_THE_RECEIPT or QUANTITIES[stated].domain is Domain.TEXT:
+    metric = find(receipt.name)
+    flaw = metric.flaw(receipt.value, receipt.unit, receipt.n) if metric else undeclared(receipt.name)
+    if metric is None or flaw:
+        findings.append(Finding(R0, Severity.ERROR, subject, receipt.value, math.nan, str(flaw)))
         return Claim(subject, quantities), findings
-    unit = QUANTITIES[stated].unit
-    value = converted(receipt.value, receipt.unit, unit)
-    if value is None:
-        sentence = f"{stated} is stated in {receipt.unit!r}, its unit is {unit!r}; the value was not judged"
-        severity = Severity.ERROR if receipt.unit in UNITS and unit in UNITS else Severity.WARNING
-        findings.append(Finding(R0, severity, subject, receipt.value, math.nan, sentence))
-    else:
-        quantities[stated] = _value(subject, stated, value)
+    if metric.domain.whole:
+        quantities.setdefault("statistic", "flag" if metric.unit == "bool" else "count")
+    elif quantities.get("statistic") in ("count", "flag"):
+        sentence = f"{metric.name} is no {quantities.pop('statistic')}; it was judged as a measurement"
+        findings.append(Finding(R0, Severity.WARNING, subject, receipt.value, math.nan, sentence))
+    if metric.quantity:
+        quantities[metric.quantity] = _stated(subject, metric, receipt.value)
     return Claim(subject, quantities), findings
+
+
+def _stated(subject: str, metric: Metric, value: float) -> Value:
+    """Return a metric's value in the unit of the quantity it states."""
+    return _value(subject, metric.quantity, converted(value, metric.unit, QUANTITIES[metric.quantity].unit))
 
 
 def _joined(run: str, members: Sequence[Claim]) -> Claim:
@@ -149,7 +148,7 @@ def _joined(run: str, members: Sequence[Claim]) -> Claim:
     agreed = {
         name: next(iter(found))
         for name, found in values.items()
-        if len(found) == 1 and name not in _ABOUT_THE_RECEIPT | _QUANTILES
+        if len(found) == 1 and name not in ABOUT_THE_RECEIPT | _QUANTILES
     }
     names = ", ".join(member.subject.partition(" (")[0] for member in members)
     return Claim(f"{RUN}{run}: {names}", agreed)

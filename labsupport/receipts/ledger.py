@@ -7,6 +7,7 @@ any moment: that is what the drills do. `labsupport.json_lines` keeps whole what
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,18 +16,34 @@ from typing import Any
 from labsupport import json_lines
 from labsupport.errors import LabsError
 from labsupport.receipts import physics, provenance
+from labsupport.receipts.metric import Metric, find, undeclared
 from labsupport.receipts.receipt import LINE_START, Kind, Receipt
 from labsupport.workspace import workspace
 
 FILE_NAME = "receipts.jsonl"
+NAMED = re.compile(rb'"name": "([a-z0-9_.]+)"')
+
+
+@dataclass(frozen=True)
+class Dropped:
+    """A line that is no receipt: torn, altered or foreign."""
+
+    sentence: str
+    name: str
+    """The metric that it names, as far as that can be read; else empty."""
 
 
 @dataclass(frozen=True)
 class LedgerContents:
-    """What a ledger holds: the receipts in the order written, and a sentence for every line that was skipped."""
+    """What a ledger holds: the receipts in the order written, and the lines that were dropped."""
 
     receipts: tuple[Receipt, ...] = ()
-    problems: tuple[str, ...] = ()
+    dropped: tuple[Dropped, ...] = ()
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """A sentence for every line that was dropped."""
+        return tuple(item.sentence for item in self.dropped)
 
 
 class Ledger:
@@ -72,7 +89,8 @@ class Ledger:
                 f"{self.path}: not a receipts file (none of its {len(found.skipped)} lines is a receipt); "
                 "give the path of a receipts.jsonl, or move this file away"
             )
-        return LedgerContents(found.entries, tuple(f"{self.path.name} {skipped}" for skipped in found.skipped))
+        dropped = (Dropped(f"{self.path.name} {skipped}", _name_in(skipped.content)) for skipped in found.skipped)
+        return LedgerContents(found.entries, tuple(dropped))
 
     def latest(self, name: str) -> Receipt | None:
         """Return the receipt of this name that was written last, or None."""
@@ -91,9 +109,8 @@ def ledger() -> Ledger:
 
 
 def record(
-    name: str,
+    metric: Metric,
     value: float,
-    unit: str,
     kind: Kind = Kind.MEASURED,
     *,
     n: int | None = None,
@@ -103,27 +120,33 @@ def record(
     hardware: str | None = None,
     **details: Any,
 ) -> Receipt:
-    """Write a number to the ledger of this workspace, with its origin filled in, and return its receipt.
+    """Write a number of a declared metric to the ledger of this workspace, with its origin, and return its receipt.
 
-    Hardware is filled in for what ran here (measured, simulated): a quoted number or a goal was not taken on this
-    machine. A measured number also gets `load_1m`, the load average when it was recorded.
+    What ran here (measured, simulated) gets the hardware and `code`, a digest of the code that measured it: a quoted
+    number or a goal was not taken on this machine. A measured number also gets `load_1m`, the load average when it was
+    recorded.
 
     Raises:
-        LabsError: the receipt is incomplete, or a physics rule says that the number is impossible. Nothing is written.
+        LabsError: the metric is not declared, the receipt is incomplete, or the number is impossible: outside the
+            metric's domain, or by a physics rule. Nothing is written.
     """
+    _check_declared(metric)
+    if "unit" in details:
+        raise LabsError(f"receipt {metric.name} refused: its unit is {metric.unit}; convert the value, name no unit")
     try:
-        if hardware is None:
-            hardware = _this_machine() if kind in (Kind.MEASURED, Kind.SIMULATED) else ""
+        if kind in (Kind.MEASURED, Kind.SIMULATED):
+            hardware = _this_machine() if hardware is None else hardware
+            details["code"] = provenance.code(metric.package)
         if kind == Kind.MEASURED:
             details.setdefault("load_1m", round(os.getloadavg()[0], 2))
         receipt = Receipt(
-            name=name,
+            name=metric.name,
             value=value,
-            unit=unit,
+            unit=metric.unit,
             kind=kind,
             n=n,
             spread=spread,
-            hardware=hardware,
+            hardware=hardware or "",
             command=provenance.command() if command is None else command,
             commit=provenance.commit(),
             source=source,
@@ -131,19 +154,37 @@ def record(
             details=details,
         )
     except ValueError as error:
-        raise LabsError(f"receipt {name!r} refused: {error}") from error
-    broken = [item for item in physics.lint_receipts([receipt]) if item.severity is physics.Severity.ERROR]
-    if broken:
-        reasons = "; ".join(f"{item.rule} {item.sentence}" for item in broken)
-        raise LabsError(f"receipt {name}={value:g} {unit} refused: {reasons}; mend the number or its inputs")
+        raise LabsError(f"receipt {metric.name} refused: {error}") from error
+    impossible = physics.why_impossible(receipt)
+    if impossible:
+        raise LabsError(
+            f"receipt {metric.name} = {receipt.value:.15g} {metric.unit} refused: {impossible}; "
+            "mend the number or its inputs"
+        )
     ledger().append(receipt)
     return receipt
+
+
+def _check_declared(metric: object) -> None:
+    if isinstance(metric, str):
+        known = find(metric)
+        why = f"pass the metric itself, {known.constant}" if known else undeclared(metric)
+        raise LabsError(f"receipt {metric!r} refused: {why}")
+    if not isinstance(metric, Metric):
+        raise LabsError(f"receipt {metric!r} refused: it is no metric")
+    if find(metric.name) != metric:
+        raise LabsError(f"receipt {metric.name} refused: no such metric is declared as {metric.constant}")
 
 
 def _this_machine() -> str:
     from labsupport.hardware import machine
 
     return machine().summary
+
+
+def _name_in(line: bytes) -> str:
+    named = NAMED.search(line)
+    return named[1].decode("ascii") if named else ""
 
 
 def _starts_as_receipt(line: bytes) -> bool:

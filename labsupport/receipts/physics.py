@@ -4,9 +4,11 @@ A `Claim` is one line of a benchmark report, or one receipt: a subject and the q
 which quantities it needs; a rule whose quantities are not there is not applicable, and is listed so, never passed in
 silence. The same rules judge a vendor's report and the learner's own receipts.
 
-Rules R1 to R20 live in `rules`, by subject; R0 is this module's own: a quantity has a value it can have at all, in its
-own unit. What is not covered: contradictions between claims that share no quantity (join such lines into one claim, or
-give receipts of one run the same `run` detail), and anything that is possible but untrue.
+Rules R1 to R20 live in `rules`, by subject; R0 is this module's own: a quantity has a value it can have at all, and a
+receipt is of a declared metric, in its unit and within its domain.
+
+Limitations: contradictions between claims that share no quantity are not found (join such lines into one claim, or give
+receipts of one run the same `run` detail), nor is anything that is possible but untrue.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ from typing import Any
 
 from labsupport.receipts.claim import R0, RUN, Claim, Value, claims_of
 from labsupport.receipts.dependence import Dependence, depends_on_the_work
-from labsupport.receipts.quantities import QUANTITIES, Domain
+from labsupport.receipts.quantities import QUANTITIES
 from labsupport.receipts.receipt import Receipt
 from labsupport.receipts.rule import MAX_TOLERANCE, Breach, Clause, Finding, Rule, Severity
 from labsupport.receipts.rules import collectives, compute, economy, engines, evidence, memory, scaling, service
@@ -37,6 +39,7 @@ __all__ = [
     "examine",
     "lint",
     "lint_receipts",
+    "why_impossible",
 ]
 
 _SUBJECTS = (collectives, compute, economy, engines, evidence, memory, scaling, service)
@@ -96,6 +99,12 @@ def lint(items: Iterable[Claim | Mapping[str, Any] | Receipt]) -> tuple[Finding,
     return (*findings, *lint_receipts(receipts))
 
 
+def why_impossible(receipt: Receipt) -> str | None:
+    """Say in one line why a receipt by itself cannot be true, or None."""
+    broken = [finding for finding in lint_receipts([receipt]) if finding.severity is Severity.ERROR]
+    return "; ".join(f"{finding.rule} {finding.sentence}" for finding in broken) or None
+
+
 def lint_receipts(receipts: Sequence[Receipt]) -> tuple[Finding, ...]:
     """Return every rule broken by a receipt, by the receipts of one run together, or by a scaling curve of them."""
     claims, findings = claims_of(receipts)
@@ -117,17 +126,9 @@ def _outside_domain(name: str, value: Value) -> tuple[float, float, str] | None:
         return None
     domain = QUANTITIES[name].domain
     for number in value if isinstance(value, tuple) else (value,):
-        too_small = {
-            Domain.AT_LEAST_ONE: number < 1,
-            Domain.POSITIVE: number <= 0,
-            Domain.NOT_NEGATIVE: number < 0,
-        }
-        if too_small.get(domain):
-            return (
-                number,
-                1.0 if domain is Domain.AT_LEAST_ONE else 0.0,
-                f"{name} is {number:g}, it can only be {domain}",
-            )
+        bound = domain.broken_bound(number)
+        if bound is not None:
+            return number, bound, f"{name} is {number:g}, it can only be {domain}"
     if name == "claim_tolerance" and isinstance(value, float) and value > MAX_TOLERANCE:
         return value, MAX_TOLERANCE, f"a tolerance of {value:g} excuses anything, at most {MAX_TOLERANCE:g} is accepted"
     return None

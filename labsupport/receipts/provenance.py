@@ -1,12 +1,17 @@
 """Which command and which code produced a number.
 
-What is not covered: package versions (the commit names the lock file) and edits outside `labsupport`. A learner fills
-in notebooks all day, so a changed notebook does not mark the code as dirty; a changed package does.
+The commit names a state of the repository for a reader. Whether a number is stale is decided by the code that measures
+it, for a commit that changed a README makes no number old, and a host without git has no commits: a receipt keeps a
+digest of the sources of its metric's package and of the packages that all measurements share.
+
+Limitations: versions of other packages (the commit names the lock file), code of a notebook's own cells, and modules
+that were edited after the running process had imported them.
 """
 
 from __future__ import annotations
 
 import functools
+import hashlib
 import os
 import shlex
 import subprocess
@@ -14,9 +19,14 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from labsupport.receipts.receipt import Kind, Receipt
+
 COMMAND_VARIABLE = "LABS_COMMAND"
 UNKNOWN = "unknown"
 DIRTY = "+dirty"
+
+CODE_DIGITS = 12
+SHARED_PACKAGES = ("faults", "hardware", "processes", "receipts")  # what every measurement goes through
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 _COMMIT_DIGITS = 12
@@ -75,6 +85,27 @@ def commit(package: Path = _PACKAGE) -> str:
         return UNKNOWN
     changes = _git(package, "status", "--porcelain", "--", ".")
     return head[:_COMMIT_DIGITS] + (DIRTY if changes else "")
+
+
+@functools.cache
+def code(package: str, root: Path = _PACKAGE) -> str:
+    """Return 12 hex digits of a digest of the code that measures what a package declares."""
+    digest = hashlib.sha256()
+    for folder in sorted({package, *SHARED_PACKAGES}):
+        for file in sorted((root / folder).rglob("*.py")):
+            name = file.relative_to(root)
+            if any(part.startswith(".") for part in name.parts):
+                continue  # copies that editors keep
+            digest.update(f"{name.as_posix()}\0".encode())
+            digest.update(hashlib.sha256(file.read_bytes()).digest())
+    return digest.hexdigest()[:CODE_DIGITS]
+
+
+def is_stale(receipt: Receipt) -> bool:
+    """Say whether a number was measured or simulated by other code than is here now."""
+    if receipt.kind not in (Kind.MEASURED, Kind.SIMULATED):
+        return False
+    return receipt.details.get("code") != code(receipt.name.partition(".")[0])
 
 
 def _git(folder: Path, *arguments: str) -> str:

@@ -1,26 +1,15 @@
 """The names that physics rules understand, each with its unit and meaning, and the units a receipt may be written in.
 
 One name, one meaning, one unit: `step_s` is seconds wherever it appears, so a rule can combine numbers that different
-people wrote. The details of a receipt and the lines of a benchmark report use these names.
-
-What is not covered: quantities that no rule needs. A receipt may carry any other name; nothing is checked about it.
+people wrote. The details of a receipt and the lines of a benchmark report use these names; a declared metric says which
+of them it states. A detail of any other name is kept, and not judged.
 """
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
-from enum import StrEnum
 
-
-class Domain(StrEnum):
-    """The values that a quantity can have at all, whatever the claim."""
-
-    AT_LEAST_ONE = "one or above"
-    POSITIVE = "above zero"
-    NOT_NEGATIVE = "zero or above"
-    NUMBER = "any finite number"
-    TEXT = "text"
+from labsupport.receipts.domain import ANY, AT_LEAST_ONE, NOT_NEGATIVE, POSITIVE, Domain
 
 
 @dataclass(frozen=True)
@@ -29,11 +18,12 @@ class Quantity:
 
     unit: str
     meaning: str
-    domain: Domain = Domain.POSITIVE
+    domain: Domain = POSITIVE
     series: bool = False
+    text: bool = False
 
 
-_ANY, _ZERO, _ONE, _TEXT = Domain.NUMBER, Domain.NOT_NEGATIVE, Domain.AT_LEAST_ONE, Domain.TEXT
+_ANY, _ZERO, _ONE = ANY, NOT_NEGATIVE, AT_LEAST_ONE
 
 QUANTITIES: dict[str, Quantity] = {
     # Training and inference arithmetic. Rates are per GPU where the name says so; a CPU counts as one GPU.
@@ -83,7 +73,9 @@ QUANTITIES: dict[str, Quantity] = {
     "link_bytes_per_s": Quantity("B/s", "bandwidth of the slowest link of the ring, one direction"),
     # Scaling
     "workers": Quantity("workers", "workers of the run", _ONE),
-    "scaling_mode": Quantity("strong or weak", "strong keeps the whole problem, weak the problem per worker", _TEXT),
+    "scaling_mode": Quantity(
+        "strong or weak", "strong keeps the whole problem, weak the problem per worker", text=True
+    ),
     "scaling_efficiency": Quantity("fraction", "efficiency at `workers`, relative to one worker", _ANY),
     "speedup": Quantity("x", "work per second relative to one worker"),
     "one_worker_s": Quantity("s", "time of one worker"),
@@ -141,7 +133,7 @@ QUANTITIES: dict[str, Quantity] = {
     "allocation": Quantity("fraction", "share of GPU-seconds handed to jobs, while there is a backlog", _ANY),
     "hit_rate": Quantity("fraction", "share of look-ups that hit", _ANY),
     "gpu_efficiency": Quantity("fraction", "a word without a definition; see gpu_efficiency_means", _ANY),
-    "gpu_efficiency_means": Quantity("allocation, utilization or mfu", "which share 'GPU efficiency' is", _TEXT),
+    "gpu_efficiency_means": Quantity("allocation, utilization or mfu", "which share 'GPU efficiency' is", text=True),
     "allocated_gpu_s": Quantity("GPU s", "GPU-seconds handed to jobs", _ZERO),
     "capacity_gpu_s": Quantity("GPU s", "GPU-seconds that existed"),
     "demand_gpu_s": Quantity("GPU s", "GPU-seconds that jobs asked for"),
@@ -150,8 +142,8 @@ QUANTITIES: dict[str, Quantity] = {
     "unit_prices_usd_per_h": Quantity("USD/h", "price of each resource", _ZERO, series=True),
     "usage_hours": Quantity("h", "hours of each resource", _ZERO, series=True),
     "resource_counts": Quantity("pieces", "pieces of each resource", _ZERO, series=True),
-    "price_date": Quantity("date", "day the prices were read", _TEXT),
-    "price_region": Quantity("region", "region the prices hold for", _TEXT),
+    "price_date": Quantity("date", "day the prices were read", text=True),
+    "price_region": Quantity("region", "region the prices hold for", text=True),
     "saving": Quantity("fraction", "saving as printed, at equal delivered work", _ANY),
     "cost_old_usd": Quantity("USD", "cost before"),
     "cost_new_usd": Quantity("USD", "cost after", _ZERO),
@@ -160,19 +152,21 @@ QUANTITIES: dict[str, Quantity] = {
     # Engine comparisons
     "engine_speedup": Quantity("x", "time of the baseline divided by time of the engine, wall clock"),
     "cpu_time_speedup": Quantity("x", "the same ratio in CPU time"),
-    "baseline": Quantity("name", "the engine compared with, its version and how it was tuned", _TEXT),
-    "speedup_cause": Quantity("words", "what else makes it faster: graph fusion, a weak baseline", _TEXT),
+    "baseline": Quantity("name", "the engine compared with, its version and how it was tuned", text=True),
+    "speedup_cause": Quantity("words", "what else makes it faster: graph fusion, a weak baseline", text=True),
     "baseline_weight_bytes": Quantity("B", "weights the baseline reads"),
     "engine_weight_bytes": Quantity("B", "weights the engine reads"),
     "baseline_peak_flops_per_s": Quantity("FLOP/s", "peak for the baseline's number format"),
     "engine_peak_flops_per_s": Quantity("FLOP/s", "peak for the engine's number format"),
     # Evidence. A receipt fills in the first four from its own fields, and the fifth where its unit is `bool`.
-    "kind": Quantity("kind", "measured, simulated, modelled, quoted or target", _TEXT),
+    "kind": Quantity("kind", "measured, simulated, modelled, quoted or target", text=True),
     "measured_value": Quantity("any", "the value that the spread belongs to", _ANY),
     "spread": Quantity("any", "half of the interquartile range", _ZERO),
     "samples": Quantity("samples", "samples behind a value or its quantiles", _ONE),
     "statistic": Quantity(
-        "median, mean, max, min, count, flag", "what the value is of its samples; a median where nothing is said", _TEXT
+        "median, mean, max, min, count, flag",
+        "what the value is of its samples; a median where nothing is said",
+        text=True,
     ),
     "load_1m": Quantity("processes", "load average when the measurement was taken", _ZERO),
     "values_with_work": Quantity("any", "the metric under several seeds, with the real work", _ANY, series=True),
@@ -181,6 +175,11 @@ QUANTITIES: dict[str, Quantity] = {
     ),
     "claim_tolerance": Quantity("fraction", "what the claim may be off by, instead of 2 %; at most 0.25", _ZERO),
 }
+
+# Facts about one receipt, not about the run it belongs to; a metric states none of them.
+ABOUT_THE_RECEIPT = frozenset(
+    {"kind", "measured_value", "spread", "samples", "statistic", "load_1m", "claim_tolerance"}
+)
 
 # What is measured -> the spellings of its units and their size.
 _SIZES: dict[str, dict[str, float]] = {
@@ -208,20 +207,6 @@ _SIZES: dict[str, dict[str, float]] = {
     "GPU time": {"GPU s": 1, "GPU h": 3600},
 }
 UNITS = {unit: (measures, size) for measures, sizes in _SIZES.items() for unit, size in sizes.items()}
-
-# A p99 is a p99 of whatever was timed: `gateway.ttft_p99_ms` is judged as p99_ms.
-_QUANTILE_NAME = re.compile(r"[._](p50|p90|p95|p99)_(?:us|ms|s)$")
-
-
-def quantity_of(name: str) -> str | None:
-    """Return the quantity that a receipt of this name states, or None: "week05.mfu" states mfu."""
-    if name in QUANTITIES:
-        return name
-    last = name.rpartition(".")[2]
-    if last in QUANTITIES:
-        return last
-    quantile = _QUANTILE_NAME.search(name)
-    return f"{quantile.group(1)}_ms" if quantile else None
 
 
 def converted(value: float, unit: str, wanted: str) -> float | None:

@@ -4,8 +4,8 @@ A number in a notebook, a benchmark page or a portfolio is worth what stands beh
 table can show the difference between what a clock measured and what a formula says, and so that a number without an
 origin cannot be written down at all.
 
-What is not covered: whether the number is plausible (see `physics`), and proof against forgery. The id is a plain
-content hash: it shows an edit made by hand, it does not stop someone who recomputes it.
+Limitations: whether the number is plausible is for `physics` to say. The id is a plain content hash: it shows an edit
+made by hand and does not stop someone who recomputes it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from labsupport.receipts.metric import Metric
 
 Scalar = str | int | float | bool | None
 Detail = Scalar | tuple[Scalar, ...]
@@ -79,6 +82,8 @@ class Receipt:
             if not isinstance(getattr(self, text), str):
                 raise ValueError(f"receipt {text} is {getattr(self, text)!r}: it must be text")
         _check_time(self.at)
+        if not isinstance(self.details, Mapping):
+            raise ValueError(f"receipt details are {self.details!r}: they must be names with values")
         _set(self, "details", {key: _detail(key, value) for key, value in dict(self.details).items()})
         if self.kind is Kind.MEASURED and not self.hardware.strip():
             raise ValueError(f"receipt hardware is {self.hardware!r}: {self.name} is measured, so name the hardware")
@@ -137,9 +142,8 @@ def weakest(kinds: Iterable[Kind]) -> Kind:
 
 
 def derive(
-    name: str,
+    metric: Metric,
     value: float,
-    unit: str,
     sources: Sequence[Receipt],
     *,
     formula: str = "",
@@ -151,25 +155,34 @@ def derive(
     """Return the receipt of a number computed from other receipts; it is as weak as the weakest of them.
 
     Args:
-        sources: the receipts the number rests on; hardware, command, commit and seed are carried over from them.
+        sources: the receipts the number rests on; hardware, command, commit, code and seed are carried over from them.
         formula: how the value follows from the sources, in one line.
         kind: a weaker kind than the sources have, when the formula itself is a model.
 
     Raises:
-        ValueError: no sources, a target among results, or a `kind` stronger than the sources allow.
+        ValueError: no sources, a target among results, a `kind` stronger than the sources allow, or a value that the
+            metric cannot have.
     """
+    flaw = metric.flaw(value, metric.unit, n)
+    if flaw:
+        raise ValueError(f"receipt {metric.name} refused: {flaw}")
     allowed = weakest(source.kind for source in sources)
     chosen = allowed if kind is None else weakest([Kind(kind), allowed])
     if kind is not None and chosen is not Kind(kind):
-        raise ValueError(f"receipt kind is {str(kind)!r}: {name} rests on {allowed} numbers and cannot be stronger")
+        raise ValueError(
+            f"receipt kind is {str(kind)!r}: {metric.name} rests on {allowed} numbers and cannot be stronger"
+        )
     origins = [text for text in dict.fromkeys([formula, *(item.source for item in sources)]) if text]
     seeds = list(dict.fromkeys(item.details["seed"] for item in sources if item.details.get("seed") is not None))
     if seeds and "seed" not in details:
         details["seed"] = seeds[0] if len(seeds) == 1 else tuple(str(seed) for seed in seeds)
+    measured_by = {item.details.get("code") for item in sources}
+    if len(measured_by) == 1:  # of several versions of the code it is of none
+        details["code"] = measured_by.pop()
     return Receipt(
-        name=name,
+        name=metric.name,
         value=value,
-        unit=unit,
+        unit=metric.unit,
         kind=chosen,
         n=n,
         spread=spread,
@@ -203,9 +216,13 @@ def _one_line(name: str, value: object) -> str:
 
 def _finite(name: str, value: object) -> float:
     # numbers.Real takes NumPy's scalars along; bool is a Real too, but True is no measurement.
-    if isinstance(value, bool) or not isinstance(value, numbers.Real) or not math.isfinite(value):
+    try:
+        number = float(value) if isinstance(value, numbers.Real) and not isinstance(value, bool) else math.nan
+    except OverflowError:  # of a whole number with more than 308 digits
+        number = math.inf
+    if not math.isfinite(number):
         raise ValueError(f"receipt {name} is {value!r}: it must be a finite number")
-    return float(value)
+    return number
 
 
 def _count(value: object) -> int | None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from statistics import quantiles
+from statistics import fmean, median, quantiles
 from typing import Any
 
 from labsupport.receipts.ledger import record
+from labsupport.receipts.metric import Metric
 from labsupport.receipts.receipt import Kind, Receipt
+from labsupport.training import metrics
 from labsupport.training.crash_schedules import Survival
 from labsupport.training.drill import DrillResult
 from labsupport.training.result import TrainResult
@@ -16,7 +18,7 @@ from labsupport.training.result import TrainResult
 SHOWN_SEEDS = 5
 
 
-def half_interquartile_range(values: list[float]) -> float | None:
+def half_interquartile_range(values: Sequence[float]) -> float | None:
     """Return half the distance between the quartiles, or None for fewer than two values."""
     if len(values) < 2:
         return None
@@ -24,26 +26,47 @@ def half_interquartile_range(values: list[float]) -> float | None:
     return (high - low) / 2
 
 
-def record_run(result: TrainResult) -> tuple[Receipt, ...]:
-    """Record throughput, loss and accuracy of one run; the throughput is that of the median step.
+def record_run(
+    result: TrainResult, *, gpu_utilization: Sequence[float] = (), mfu: Sequence[float] = ()
+) -> tuple[Receipt, ...]:
+    """Record throughput, loss, accuracy and busy fraction of one run, and how it used the GPU where that was sampled.
 
     A run that diverged has no loss to record, and one of a few steps no throughput.
+
+    Args:
+        gpu_utilization: samples of the share of time in which the GPUs ran a kernel, taken over the run.
+        mfu: the share of the GPUs' peak that each step used.
     """
     spec = result.spec
     steps = max(result.losses)
-    loss = result.losses[steps]
     run = {**_facts(result), "dataset": spec.dataset, "global_batch": spec.global_batch}
-    receipts = [record("training.accuracy", result.accuracy, "fraction", n=1, steps=steps, **run)]
-    if math.isfinite(loss):
-        receipts.insert(0, record("training.loss", loss, "nats", n=1, steps=steps, **run))
+    receipts = []
     if result.step_s:
         rates = [spec.global_batch / seconds for seconds in result.step_s]
-        throughput = record(
-            "training.throughput", result.samples_per_s, "samples/s", n=len(rates),
-            spread=half_interquartile_range(rates), statistic="median", **run,
+        receipts.append(_median(metrics.THROUGHPUT, rates, **run))
+    if math.isfinite(result.losses[steps]):
+        receipts.append(record(metrics.LOSS, result.losses[steps], n=1, steps=steps, **run))
+    receipts.append(record(metrics.ACCURACY, result.accuracy, n=1, steps=steps, **run))
+    if result.step_s:
+        busy = [1 - data_s / step_s for data_s, step_s in zip(result.data_s, result.step_s, strict=True)]
+        receipts.append(_median(metrics.BUSY_FRACTION, busy, **run))
+    if gpu_utilization:
+        # Each sample is the share of a short while, so the share of the whole time is their mean.
+        receipts.append(
+            record(
+                metrics.GPU_UTILIZATION, fmean(gpu_utilization), n=len(gpu_utilization),
+                spread=half_interquartile_range(gpu_utilization), statistic="mean", **run,
+            )
         )  # fmt: skip
-        receipts.insert(0, throughput)
+    if mfu:
+        receipts.append(_median(metrics.MFU, mfu, **run))
     return tuple(receipts)
+
+
+def _median(metric: Metric, values: Sequence[float], **details: Any) -> Receipt:
+    return record(
+        metric, median(values), n=len(values), spread=half_interquartile_range(values), statistic="median", **details
+    )
 
 
 def _facts(result: TrainResult) -> dict[str, Any]:
@@ -62,14 +85,16 @@ def record_drill(drill: DrillResult) -> tuple[Receipt, ...]:
     """Record how long a run took from the death of a worker to its next step, and what it lost."""
     facts = {**_facts(drill.interrupted), "killed_rank": drill.rank, "killed_at_step": drill.killed_at_step}
     return (
-        record("training.recovery_s", drill.recovery_s, "s", n=1, **facts),
-        record("training.lost_steps", drill.lost_steps, "steps", n=1, statistic="count", **facts),
-        record("training.resume_exact", float(drill.exact), "bool", n=1, **facts),
+        record(metrics.RECOVERY_S, drill.recovery_s, n=1, **facts),
+        record(metrics.LOST_STEPS, drill.lost_steps, n=1, **facts),
+        record(metrics.RESUME_EXACT, float(drill.exact), n=1, **facts),
     )
 
 
 def record_schedules(failing: Sequence[Survival], schedules: int) -> Receipt:
     """Record on how many seeded crash schedules a run lost or repeated something; virtual time, so simulated."""
     shown: dict[str, Any] = {"first_failing": [survival.seed for survival in failing[:SHOWN_SEEDS]]} if failing else {}
-    return record("training.recovery.failing_seeds", len(failing), "seeds", Kind.SIMULATED, n=schedules,
-                  where="sim", seed=0, seeds=f"0 to {schedules - 1}", **shown)  # fmt: skip
+    return record(
+        metrics.RECOVERY_FAILING_SEEDS, len(failing), Kind.SIMULATED, n=schedules, where="sim", seed=0,
+        seeds=f"0 to {schedules - 1}", **shown,
+    )  # fmt: skip

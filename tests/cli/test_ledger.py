@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import subprocess
 import sys
@@ -9,7 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from labsupport.cli.main import _exit_code
+from labsupport.introduction import metrics
+from labsupport.receipts import provenance
 from labsupport.receipts.ledger import ledger, record
+from labsupport.receipts.receipt import Kind, Receipt
 
 LABS = str(Path(sys.executable).with_name("labs"))
 
@@ -22,7 +27,7 @@ def labs(*arguments: str) -> subprocess.CompletedProcess[str]:
 def damaged():
     """A ledger of three receipts, the second altered by hand and the last torn."""
     for value in (1.0, 2.0, 3.0):
-        record("a.step_ms", value, "ms", n=20, spread=0.01, hardware="2 cores")
+        record(metrics.MATMUL_MS, value, n=20, spread=0.01, hardware="2 cores")
     book = ledger()
     first, second, third, _ = book.path.read_bytes().split(b"\n")
     book.path.write_bytes(b"\n".join([first, second.replace(b"2.0", b"9.0"), third[:60]]))
@@ -48,17 +53,107 @@ def test_damage_is_not_valid():
 
 def test_expectations_are_judged_by_the_newest_receipt_and_counted():
     for value in (3.0, 1.0):
-        record("a.step_ms", value, "ms", n=20, spread=0.01, hardware="2 cores")
-    kept = labs("validate", "--expect", "a.step_ms<=1", "--expect", "a.step_ms > 9.5e-1")
+        record(metrics.MATMUL_MS, value, n=20, spread=0.01, hardware="2 cores")
+    kept = labs("validate", "--expect", "introduction.matmul_ms<=1", "--expect", "introduction.matmul_ms > 9.5e-1")
     assert (kept.returncode, kept.stdout) == (0, "2 receipts, 0 errors, 0 warnings, 2 of 2 expectations met\n")
-    broken = labs("validate", "--json", "--expect", "a.step_ms<1.", "--expect", "b.loss<1")
+    broken = labs("validate", "--json", "--expect", "introduction.matmul_ms<1.", "--expect", "training.loss<1")
     assert broken.returncode == 1
     assert [error.partition(" (")[0] for error in json.loads(broken.stdout)["errors"]] == [
-        "expected a.step_ms<1.: measured 1 ms", "expected b.loss<1: nothing of that name was measured"
-    ]  # fmt: skip
+        "expected introduction.matmul_ms<1.: measured 1 ms",
+        "expected training.loss<1: nothing of that name was measured",
+    ]
 
 
 def test_a_name_that_nothing_has_is_not_taken_for_an_empty_ledger():
     assert "no receipts yet" in labs("receipts").stdout
-    record("a.step_ms", 1.0, "ms", n=20, spread=0.01, hardware="2 cores")
+    record(metrics.MATMUL_MS, 1.0, n=20, spread=0.01, hardware="2 cores")
     assert labs("receipts", "--name", "b.").stdout == "none of 1 receipts has a name that starts with 'b.'\n"
+
+
+def in_process(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str]:
+    code = _exit_code(list(arguments))
+    return code, capsys.readouterr().out
+
+
+def measured(value: float, **changes: object) -> Receipt:
+    at = "2026-01-31T12:00:00+00:00"
+    details = {"load_1m": 0.1, "code": provenance.code("introduction"), **changes}
+    return Receipt(
+        "introduction.matmul_ms", value, "ms", Kind.MEASURED, 20, 0.01, "2 cores", "labs", "abc", "", at, details
+    )
+
+
+@pytest.mark.parametrize("code", ["0" * 12, None])
+def test_a_stale_measurement_meets_no_expectation_unless_any_code_will_do(code, capsys) -> None:
+    ledger().append(measured(1.0, code=code))
+    expect = ("validate", "--expect", "introduction.matmul_ms<=1")
+    status, shown = in_process(capsys, *expect)
+    assert status == 1
+    assert "is stale, measured by other code than is here now" in shown
+    assert "0 of 1 expectation met" in shown
+    status, shown = in_process(capsys, *expect, "--any-code")
+    assert (status, shown) == (0, "1 receipt, 0 errors, 0 warnings, 1 of 1 expectation met\n")
+
+
+def test_an_impossible_measurement_meets_no_expectation(capsys) -> None:
+    ledger().append(measured(-1.0))
+    status, shown = in_process(capsys, "validate", "--expect", "introduction.matmul_ms<=1")
+    assert status == 1
+    assert "cannot be true" in shown
+    assert "0 of 1 expectation met" in shown
+
+
+@pytest.mark.parametrize(
+    ("expectation", "reason"),
+    [
+        ("introduction.matmul<1", "did you mean introduction.matmul_ms?"),
+        ("introduction.matmul_ms<1e999", "write a metric, one of >= <= > <, and a number"),
+        ("introduction.matmul_ms=1", "write a metric, one of >= <= > <, and a number"),
+        ("introduction.matmul_ms<", "write a metric, one of >= <= > <, and a number"),
+    ],
+)
+def test_an_expectation_that_says_nothing_is_refused(expectation: str, reason: str, capsys) -> None:
+    assert _exit_code(["validate", "--expect", expectation]) == 2
+    refused = capsys.readouterr().err
+    assert reason in refused
+    assert refused.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("bound", "met"),
+    [(">=1", True), (">1", False), ("<=1", True), ("<1", False), ("> 9.5e-1", True), ("<= .5", False)],
+)
+def test_a_bound_holds_or_does_not_at_the_value_itself(bound: str, met: bool, capsys) -> None:
+    ledger().append(measured(1.0))
+    status, shown = in_process(capsys, "validate", "--expect", f"introduction.matmul_ms{bound}")
+    assert (status == 0) == met
+    assert f"{int(met)} of 1 expectation met" in shown
+
+
+def test_only_what_was_measured_meets_an_expectation(capsys) -> None:
+    ledger().append(measured(1.0))
+    ledger().append(dataclasses.replace(measured(9.0), kind=Kind.MODELLED))
+    assert in_process(capsys, "validate", "--expect", "introduction.matmul_ms<=1")[0] == 0
+
+
+def test_the_last_receipts_are_the_newest_and_shown_in_the_order_written(capsys) -> None:
+    for value in (1.0, 2.0, 3.0):
+        ledger().append(measured(value))
+
+    def values(*arguments: str) -> list[float]:
+        status, shown = in_process(capsys, "receipts", "--json", *arguments)
+        assert status == 0
+        return [json.loads(line)["value"] for line in shown.splitlines()]
+
+    assert values("--last", "2") == [2.0, 3.0]
+    assert values("--last", "0") == [1.0, 2.0, 3.0]
+    assert values() == [1.0, 2.0, 3.0]
+    assert values("--name", "introduction.matmul", "--last", "1") == [3.0]
+    assert values("--name", "training.") == []
+
+
+def test_twenty_receipts_are_shown_unless_told_otherwise(capsys) -> None:
+    for value in range(1, 23):
+        ledger().append(measured(float(value)))
+    _, shown = in_process(capsys, "receipts", "--json")
+    assert [json.loads(line)["value"] for line in shown.splitlines()] == list(range(3, 23))

@@ -10,11 +10,10 @@ from labsupport.course import catalog
 from labsupport.course.catalog.success import SEEDS
 from labsupport.course.grading.seeds import seeds
 from labsupport.errors import LabsError
-from labsupport.receipts.quantities import QUANTITIES, UNITS, converted, quantity_of
+from labsupport.receipts.metric import find
 from labsupport.receipts.receipt import Kind
 
 REQUIREMENTS = [(item, part) for item in catalog.CRITERIA for part in item.requirements]
-RECEIPT_NAME = re.compile(r"[a-z]+(\.[a-z][a-z0-9_]*){1,2}")
 
 
 def test_the_four_projects_take_275_hours() -> None:
@@ -139,38 +138,29 @@ def test_a_criterion_is_judged_in_weeks_of_its_own_project(criterion: catalog.Su
     assert criterion.weeks
 
 
-@pytest.mark.parametrize(("criterion", "part"), REQUIREMENTS, ids=lambda item: getattr(item, "receipt", ""))
-def test_a_receipt_name_follows_the_scheme(criterion: catalog.SuccessCriterion, part: catalog.Requirement) -> None:
+@pytest.mark.parametrize(("criterion", "part"), REQUIREMENTS)
+def test_a_criterion_asks_for_metrics_of_its_own_project_and_for_a_value_that_they_can_have(criterion, part) -> None:
     package = catalog.project(criterion.project).package
-    for name in part.names:
-        assert RECEIPT_NAME.fullmatch(name)
-        assert name.startswith(f"{package}.")
-    quantity = part.receipt.rpartition(".")[2]
-    if part.unit in UNITS and part.unit not in ("fraction", "x"):
-        assert quantity.endswith("_" + part.unit.replace("/", "_per_"))
-    elif part.unit not in UNITS and part.unit != "bool":
-        assert quantity.rpartition("_")[2] == part.unit
+    for metric in part.metrics:
+        assert metric.package == package
+        assert find(metric.name) is metric
+        assert metric.unit == part.metric.unit
+    assert part.target in part.metric.domain or part.compare is catalog.Compare.ABOVE
 
 
-@pytest.mark.parametrize(("criterion", "part"), REQUIREMENTS, ids=lambda item: getattr(item, "receipt", ""))
+@pytest.mark.parametrize(("criterion", "part"), REQUIREMENTS)
 def test_goals_and_quotes_are_no_evidence(criterion: catalog.SuccessCriterion, part: catalog.Requirement) -> None:
     assert part.kinds
     assert not part.kinds & {Kind.TARGET, Kind.QUOTED}
 
 
-@pytest.mark.parametrize(("criterion", "part"), REQUIREMENTS, ids=lambda item: getattr(item, "receipt", ""))
+@pytest.mark.parametrize(("criterion", "part"), REQUIREMENTS)
 def test_an_invariant_asks_for_many_seeds(criterion: catalog.SuccessCriterion, part: catalog.Requirement) -> None:
-    assert (part.min_n == SEEDS) == part.receipt.endswith(".failing_seeds")
+    assert (part.min_n == SEEDS) == part.metric.name.endswith(".failing_seeds")
 
 
 def test_many_seeds_are_the_public_seeds_of_a_check() -> None:
     assert len(seeds()) == SEEDS
-
-
-@pytest.mark.parametrize(("criterion", "part"), REQUIREMENTS, ids=lambda item: getattr(item, "receipt", ""))
-def test_a_quantity_that_physics_rules_know_is_asked_for_in_its_own_kind_of_unit(criterion, part) -> None:
-    known = quantity_of(part.receipt)
-    assert known is None or converted(part.target, part.unit, QUANTITIES[known].unit) == part.target
 
 
 def test_the_targets_are_those_of_the_guide() -> None:

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
-import subprocess
-import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,8 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from labsupport.errors import LabsError
+from labsupport.introduction import metrics as introduction
+from labsupport.receipts import provenance
+from labsupport.receipts.domain import COUNT
 from labsupport.receipts.ledger import Ledger, ledger, record
+from labsupport.receipts.metric import Metric
 from labsupport.receipts.receipt import Kind, Receipt
+from labsupport.regions import metrics as regions
+from labsupport.training import metrics
 
 HARDWARE = "2 cores"
 
@@ -144,10 +149,11 @@ def test_a_file_that_may_only_be_read_is_found_before_the_work_and_can_be_read(
 
 
 @pytest.mark.timeout(20)
-def test_a_device_without_an_end_is_neither_read_nor_written() -> None:
-    for refused in (Ledger("/dev/full").read, lambda: Ledger("/dev/full").append(receipt())):
-        with pytest.raises(LabsError, match="it is a device or a pipe"):
-            refused()
+def test_a_device_without_an_end_is_not_read_and_a_full_one_is_reported_in_one_line() -> None:
+    with pytest.raises(LabsError, match="it is a device or a pipe"):
+        Ledger("/dev/full").read()
+    with pytest.raises(LabsError, match="No space left"):
+        Ledger("/dev/full").append(receipt())
 
 
 def test_a_write_that_a_full_disk_cuts_short_leaves_the_file_as_it_was(
@@ -164,32 +170,10 @@ def test_a_write_that_a_full_disk_cuts_short_leaves_the_file_as_it_was(
     assert book.path.read_bytes() == before
 
 
-APPENDER = """
-import sys
-from labsupport.receipts.ledger import Ledger
-from labsupport.receipts.receipt import Kind, Receipt
-book = Ledger(sys.argv[1])
-for value in range(50):
-    source = "x" * (value * 97 % 5000)
-    book.append(Receipt(sys.argv[2], float(value), "s", Kind.MODELLED, None, None, "", "", "", source,
-                        "2026-01-31T12:00:00+00:00"))
-"""
-
-
-def test_four_processes_append_at_once_and_every_line_stays_whole(book: Ledger) -> None:
-    writers = [subprocess.Popen([sys.executable, "-c", APPENDER, str(book.path), name]) for name in "abcd"]
-    assert [writer.wait() for writer in writers] == [0, 0, 0, 0]
-    contents = book.read()
-    assert contents.problems == ()
-    for name in "abcd":
-        values = [item.value for item in contents.receipts if item.name == name]
-        assert values == [float(value) for value in range(50)]
-
-
 def test_record_fills_in_the_origin(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LABS_COMMAND", "labs train --epochs 2")
-    taken = record("week01.step_s", 0.25, "s", n=20, spread=0.01, hardware=HARDWARE, seed=7)
-    assert taken.kind is Kind.MEASURED
+    taken = record(metrics.RECOVERY_S, 0.25, n=20, spread=0.01, hardware=HARDWARE, seed=7)
+    assert (taken.name, taken.unit, taken.kind) == ("training.recovery_s", "s", Kind.MEASURED)
     assert taken.command == "labs train --epochs 2"
     assert taken.commit
     assert taken.at.endswith("+00:00")
@@ -198,50 +182,90 @@ def test_record_fills_in_the_origin(monkeypatch: pytest.MonkeyPatch) -> None:
     assert ledger().read().receipts == (taken,)
 
 
-def test_record_names_this_machine_for_what_ran_here_only() -> None:
+def test_record_names_this_machine_and_its_code_for_what_ran_here_only() -> None:
     from labsupport.hardware import machine
 
-    assert record("a_s", 1.0, "s").hardware == machine().summary
-    assert record("b_s", 1.0, "s", Kind.QUOTED, source="data sheet, 2026-01-05").hardware == ""
-    assert record("c_s", 1.0, "s", Kind.TARGET).hardware == ""
+    measured = record(metrics.RECOVERY_S, 1.0)
+    simulated = record(metrics.RECOVERY_FAILING_SEEDS, 0, Kind.SIMULATED, n=20, seed=0, code="forged")
+    for taken in (measured, simulated):
+        assert taken.hardware == machine().summary
+        assert taken.details["code"] == provenance.code("training")
+        assert not provenance.is_stale(taken)
+    for kind in (Kind.QUOTED, Kind.TARGET, Kind.MODELLED):
+        taken = record(metrics.RECOVERY_S, 1.0, kind, source="data sheet, 2026-01-05")
+        assert taken.hardware == ""
+        assert "code" not in taken.details
 
 
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
-        ({"value": float("nan"), "unit": "s"}, "value is nan"),
-        ({"value": 1.0, "unit": ""}, "unit is ''"),
-        ({"value": 1.0, "unit": "s", "kind": "quoted"}, "source is ''"),
-        ({"value": 1.0, "unit": "s", "kind": "simulated"}, "seed is None"),
-        ({"value": 1.0, "unit": "s", "kind": "rumoured"}, "kind is 'rumoured': allowed are measured"),
+        ({"value": float("nan")}, "value is nan"),
+        ({"value": 1.0, "kind": "quoted"}, "source is ''"),
+        ({"value": 1.0, "kind": "simulated"}, "seed is None"),
+        ({"value": 1.0, "kind": "rumoured"}, "kind is 'rumoured': allowed are measured"),
+        ({"value": 1.0, "unit": "ms"}, "its unit is s; convert the value"),
     ],
 )
 def test_record_refuses_an_incomplete_receipt_in_one_line(arguments: dict, reason: str) -> None:
-    with pytest.raises(LabsError, match="refused") as refusal:
-        record("x", **arguments, hardware=HARDWARE)
+    with pytest.raises(LabsError, match=r"receipt training\.recovery_s refused") as refusal:
+        record(metrics.RECOVERY_S, **arguments, hardware=HARDWARE)
     assert reason in str(refusal.value)
     assert ledger().read().receipts == ()
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "unit", "details", "rule"),
+    ("metric", "reason"),
     [
-        ("mfu", 10.1, "fraction", {}, "R1"),
-        ("mfu", 42.1, "fraction", {}, "R1"),
-        ("week10.failover_max_s", 30, "s", {"check_interval_s": 30, "failure_threshold": 3, "propagation_s": 60}, "R7"),
-        ("gateway.ttft_p99_ms", 48, "ms", {"samples": 50}, "R11"),
-        ("utilization", 130, "%", {}, "R16"),
-        ("step_s", 3, "B", {}, "R0"),
-        ("step_s", -3, "s", {}, "R0"),
+        ("training.recovery_s", "pass the metric itself, labsupport.training.metrics.RECOVERY_S"),
+        ("training.recovery", "no metric is declared as 'training.recovery'; did you mean training.recovery_s?"),
+        ("test.number", "no metric is declared as 'test.number'"),
+        (Metric("training.happiness", "x", COUNT, "made up"), "no such metric is declared as labsupport.training"),
+        (replace(metrics.ACCURACY, domain=COUNT), "no such metric is declared as labsupport.training.metrics.ACCURACY"),
+        (None, "it is no metric"),
+    ],
+)
+def test_record_takes_a_declared_metric_and_no_name(metric: object, reason: str) -> None:
+    with pytest.raises(LabsError, match="refused") as refusal:
+        record(metric, 1.0)
+    assert reason in str(refusal.value)
+    assert "\n" not in str(refusal.value)
+    assert ledger().read().receipts == ()
+
+
+@pytest.mark.parametrize(
+    ("metric", "value", "details", "rule"),
+    [
+        (metrics.MFU, 10.1, {}, "R0"),
+        (metrics.MFU, 0.42, {"tokens_per_s_per_gpu": 247e3, "parameters": 6.74e9, "peak_flops_per_s": 989e12}, "R1"),
+        (metrics.THROUGHPUT, 652, {"global_batch": 64, "step_s": 0.2}, "R2"),
+        (regions.FAILOVER_MAX_S, 30, {"check_interval_s": 30, "failure_threshold": 3, "propagation_s": 60}, "R7"),
+        (introduction.MATMUL_P99_MS, 48, {"samples": 50}, "R11"),
+        (metrics.SCALING_EFFICIENCY, 7.0, {"gpus": 4}, "R0"),
+        (metrics.RECOVERY_S, -5, {}, "R0"),
+        (metrics.RECOVERY_S, 12, {"step_s": -3}, "R0"),
+        (metrics.RECOVERY_FAILING_SEEDS, 21, {}, "R0"),
     ],
 )
 def test_record_refuses_an_impossible_number_and_names_the_rule(
-    name: str, value: float, unit: str, details: dict, rule: str
+    metric: Metric, value: float, details: dict, rule: str
 ) -> None:
     with pytest.raises(LabsError, match=f"refused: {rule} "):
-        record(name, value, unit, n=20, spread=0.0, hardware=HARDWARE, **details)
+        record(metric, value, n=20, spread=0.0, hardware=HARDWARE, **details)
     assert ledger().read().receipts == ()
 
 
 def test_record_writes_what_is_only_suspicious() -> None:
-    assert record("boot_s", 3.0, "s", n=1, hardware=HARDWARE) in ledger().read().receipts
+    assert record(metrics.RECOVERY_S, 3.0, n=1, hardware=HARDWARE) in ledger().read().receipts
+
+
+def test_a_dropped_line_is_told_with_the_metric_that_it_names(book: Ledger) -> None:
+    for name in ("training.loss", "training.accuracy", "training.loss"):
+        book.append(receipt(name))
+    first, second, third = book.path.read_bytes().splitlines()
+    book.path.write_bytes(b"\n".join([first.replace(b"0.25", b"0.5"), second, b"{}", third[:80]]))
+    contents = book.read()
+    assert [item.name for item in contents.dropped] == ["training.loss", "", "training.loss"]
+    assert [problem.partition(":")[0] for problem in contents.problems] == [
+        f"receipts.jsonl line {number}" for number in (1, 3, 4)
+    ]

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from labsupport.receipts.physics import RULES, Claim, Severity, depends_on_the_work, examine, lint
-from labsupport.receipts.quantities import QUANTITIES, Domain
+from labsupport.receipts.quantities import QUANTITIES
 from labsupport.receipts.receipt import Kind, Receipt
 
 
@@ -33,7 +33,7 @@ def test_one_sample_count_alone_says_nothing_about_quantiles() -> None:
 def test_a_quantity_outside_its_domain_is_found_and_used_no_further() -> None:
     (finding,) = lint([{"global_batch": 256, "sequence_length": 4096, "step_s": 0, "tokens_per_s": 5}])
     assert (finding.rule, finding.severity) == ("R0", Severity.ERROR)
-    assert finding.sentence == "step_s is 0, it can only be above zero"
+    assert finding.sentence == "step_s is 0, it can only be above 0"
     assert [item.rule for item in lint([{"workers": 0.5}, {"lag_s": -1}])] == ["R0", "R0"]
 
 
@@ -72,14 +72,15 @@ def test_linting_does_not_change_the_report() -> None:
     assert before == REPORT
 
 
-def test_a_receipt_and_a_report_line_are_judged_by_the_same_rules() -> None:
+def test_a_receipt_and_a_report_line_are_judged_by_the_same_rules(declare) -> None:
     at = "2026-01-31T12:00:00+00:00"
-    receipt = Receipt("mfu", 1.3, "fraction", Kind.MODELLED, None, None, "", "", "", "", at)
+    declare("test.mfu", "fraction", quantity="mfu")
+    receipt = Receipt("test.mfu", 1.3, "fraction", Kind.MODELLED, None, None, "", "", "", "", at)
     line, claim = {"mfu": 1.3}, Claim("a claim", {"mfu": 1.3})
     findings = lint([receipt, line, claim])
     assert {finding.rule for finding in findings} == {"R1"}
     assert len({finding.sentence for finding in findings}) == 1
-    assert {finding.subject for finding in findings} == {f"mfu ({receipt.id})", "line 2", "a claim"}
+    assert {finding.subject for finding in findings} == {f"test.mfu ({receipt.id})", "line 2", "a claim"}
 
 
 def test_a_line_with_an_unknown_name_is_refused_by_name() -> None:
@@ -92,7 +93,7 @@ def claims(draw: st.DrawFn) -> Claim:
     numbers = st.floats(-1e3, 1e15) | st.integers(-3, 100) | st.sampled_from([0.0, 1.0, 1e-6])
     quantities: dict = {}
     for name in draw(st.lists(st.sampled_from(sorted(QUANTITIES)), max_size=25, unique=True)):
-        if QUANTITIES[name].domain is Domain.TEXT:
+        if QUANTITIES[name].text:
             quantities[name] = draw(st.sampled_from(["", "strong", "weak", "measured", "x"]))
         elif QUANTITIES[name].series:
             quantities[name] = draw(st.lists(numbers, min_size=1, max_size=4))

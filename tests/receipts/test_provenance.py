@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from labsupport.receipts import provenance
+from labsupport.receipts.receipt import Kind, Receipt
 
 
 @pytest.fixture
@@ -64,6 +65,72 @@ def test_without_git_the_commit_is_unknown(package: Path, monkeypatch: pytest.Mo
 def test_a_git_hooks_variables_do_not_point_elsewhere(package: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GIT_DIR", os.fspath(package / "nowhere"))
     assert commit(package) != "unknown"
+
+
+@pytest.fixture
+def sources(tmp_path: Path) -> Path:
+    """A package like ours, with two that measure and those that every measurement goes through."""
+    for folder in (*provenance.SHARED_PACKAGES, "training", "serving", "course"):
+        (tmp_path / folder / "inner").mkdir(parents=True)
+        (tmp_path / folder / "inner" / "module.py").write_text(f"name = {folder!r}\n")
+    return tmp_path
+
+
+def code(package: str, root: Path) -> str:
+    return provenance.code.__wrapped__(package, root)
+
+
+@pytest.mark.parametrize(
+    ("changed", "training_changes"),
+    [
+        ("training/inner/module.py", True),
+        ("training/new.py", True),
+        *((f"{shared}/inner/module.py", True) for shared in provenance.SHARED_PACKAGES),
+        ("serving/inner/module.py", False),
+        ("course/inner/module.py", False),
+        ("training/README.md", False),
+        ("training/inner/.ipynb_checkpoints/module-checkpoint.py", False),
+        ("README.md", False),
+    ],
+)
+def test_the_digest_follows_the_code_that_measures_and_nothing_else(
+    sources: Path, changed: str, training_changes: bool
+) -> None:
+    before = code("training", sources)
+    assert len(before) == 12
+    (sources / changed).parent.mkdir(exist_ok=True)
+    (sources / changed).write_text("changed")
+    assert (code("training", sources) != before) == training_changes
+
+
+def test_a_module_that_moves_changes_the_digest(sources: Path) -> None:
+    before = code("training", sources)
+    (sources / "training/inner/module.py").rename(sources / "training/inner/other.py")
+    assert code("training", sources) != before
+
+
+def test_packages_have_digests_of_their_own(sources: Path) -> None:
+    assert code("training", sources) != code("serving", sources)
+
+
+@pytest.mark.parametrize(
+    ("kind", "stated", "stale"),
+    [
+        (Kind.MEASURED, {}, True),
+        (Kind.MEASURED, {"code": "0" * 12}, True),
+        (Kind.MEASURED, {"code": None}, True),
+        (Kind.MEASURED, {"code": provenance.code("training")}, False),
+        (Kind.SIMULATED, {"code": provenance.code("training")}, False),
+        (Kind.SIMULATED, {"code": provenance.code("serving")}, True),
+        (Kind.MODELLED, {}, False),
+        (Kind.QUOTED, {}, False),
+        (Kind.TARGET, {}, False),
+    ],
+)
+def test_what_ran_here_is_stale_when_its_code_has_changed_or_is_unknown(kind: Kind, stated: dict, stale: bool) -> None:
+    at = "2026-01-05T12:00:00+00:00"
+    taken = Receipt("training.loss", 1.0, "nats", kind, 5, 0.1, "2 cores", "", "", "a paper", at, {"seed": 0} | stated)
+    assert provenance.is_stale(taken) == stale
 
 
 def test_the_command_is_taken_from_the_environment_first(monkeypatch: pytest.MonkeyPatch) -> None:

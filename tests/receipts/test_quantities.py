@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from labsupport.receipts.physics import RULES
-from labsupport.receipts.quantities import QUANTITIES, UNITS, converted, quantity_of
+from labsupport.receipts.quantities import QUANTITIES, UNITS, converted
 
 
 def test_every_quantity_is_used_by_a_rule() -> None:
@@ -19,25 +19,6 @@ def test_a_name_that_ends_in_a_unit_has_that_unit() -> None:
                 assert quantity.unit == unit, name
         if name.endswith("_s") and "_per_s" not in name:
             assert quantity.unit in ("s", "GPU s"), name
-
-
-@pytest.mark.parametrize(
-    ("name", "quantity"),
-    [
-        ("mfu", "mfu"),
-        ("week05.mfu", "mfu"),
-        ("week05.gpu.mfu", "mfu"),
-        ("gateway.ttft_p99_ms", "p99_ms"),
-        ("gateway.p95_s", "p95_ms"),
-        ("lag_p99_s", "lag_p99_s"),
-        ("eu.lag_p99_s", "lag_p99_s"),
-        ("warm_mfu", None),
-        ("queue_p99", None),
-        ("accuracy", None),
-    ],
-)
-def test_a_receipts_name_says_which_quantity_it_states(name: str, quantity: str | None) -> None:
-    assert quantity_of(name) == quantity
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import math
@@ -10,7 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from labsupport.receipts.domain import POSITIVE
+from labsupport.receipts.metric import Metric
 from labsupport.receipts.receipt import LINE_START, Kind, Receipt, derive, weakest
+
+STEP_S = Metric("test.step_s", "s", POSITIVE, "time of a step")
+SPEEDUP = Metric("test.speedup", "x", POSITIVE, "time of one worker / time of all")
 
 
 def receipt(**changes: object) -> Receipt:
@@ -40,6 +46,7 @@ def receipt(**changes: object) -> Receipt:
         ("value", math.inf),
         ("value", "3"),
         ("value", True),
+        ("value", 10**400),
         ("unit", " "),
         ("kind", "guessed"),
         ("n", 0),
@@ -55,6 +62,8 @@ def receipt(**changes: object) -> Receipt:
         ("details", {"seed": object()}),
         ("details", {"seed": math.nan}),
         ("details", {"nested": {"a": 1}}),
+        ("details", 5),
+        ("details", None),
     ],
 )
 def test_a_malformed_field_is_refused_by_name_and_value(field: str, value: object) -> None:
@@ -188,7 +197,8 @@ def test_nothing_and_goals_among_results_have_no_kind(kinds: list[Kind]) -> None
 
 def test_a_derived_receipt_names_its_sources_and_inherits_their_origin() -> None:
     one, two = receipt(name="t1", value=1.0), receipt(name="t2", value=0.6, at="2026-02-01T00:00:00Z")
-    speedup = derive("speedup", 1.0 / 0.6, "x", [one, two], formula="t1 / t2", workers=2)
+    speedup = derive(SPEEDUP, 1.0 / 0.6, [one, two], formula="t1 / t2", workers=2)
+    assert (speedup.name, speedup.unit) == ("test.speedup", "x")
     assert speedup.kind is Kind.MEASURED
     assert speedup.hardware == "2 cores"
     assert speedup.at == two.at
@@ -200,19 +210,47 @@ def test_a_derived_receipt_names_its_sources_and_inherits_their_origin() -> None
 
 def test_derived_from_a_simulation_keeps_every_seed() -> None:
     runs = [receipt(kind=Kind.SIMULATED, details={"seed": seed}) for seed in (1, 2)]
-    assert derive("mean", 0.25, "s", runs).details["seed"] == ("1", "2")
+    assert derive(STEP_S, 0.25, runs).details["seed"] == ("1", "2")
 
 
 def test_a_formula_weakens_a_measurement_and_never_strengthens_it() -> None:
     measured, modelled = receipt(), receipt(kind=Kind.MODELLED)
-    assert derive("x", 1.0, "s", [measured], kind=Kind.MODELLED).kind is Kind.MODELLED
+    assert derive(STEP_S, 1.0, [measured], kind=Kind.MODELLED).kind is Kind.MODELLED
     with pytest.raises(ValueError, match="cannot be stronger"):
-        derive("x", 1.0, "s", [measured, modelled], kind=Kind.MEASURED)
+        derive(STEP_S, 1.0, [measured, modelled], kind=Kind.MEASURED)
 
 
 def test_nothing_is_derived_from_no_source_or_from_a_goal() -> None:
     goal = receipt(kind=Kind.TARGET)
     with pytest.raises(ValueError, match="at least one source"):
-        derive("x", 1.0, "s", [])
+        derive(STEP_S, 1.0, [])
     with pytest.raises(ValueError, match="target"):
-        derive("x", 1.0, "s", [receipt(), goal])
+        derive(STEP_S, 1.0, [receipt(), goal])
+
+
+def test_a_derived_number_must_be_one_that_its_metric_can_have() -> None:
+    with pytest.raises(
+        ValueError,
+        match=r"receipt test\.speedup refused: .*: it can only be above 0, not -2 x",
+    ):
+        derive(SPEEDUP, -2.0, [receipt()])
+
+
+def test_a_derived_number_is_of_the_code_that_measured_all_of_its_sources() -> None:
+    here, there = receipt(details={"seed": 1, "code": "a"}), receipt(details={"seed": 1, "code": "b"})
+    assert derive(STEP_S, 1.0, [here, here]).details["code"] == "a"
+    assert "code" not in derive(STEP_S, 1.0, [here, there]).details
+
+
+VALID = json.loads(receipt().to_json_line())
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.just(10**400) | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@given(field=st.sampled_from(sorted(VALID)), value=json_values)
+def test_whatever_a_foreign_line_holds_it_is_a_receipt_or_a_value_error(field: str, value: object) -> None:
+    with contextlib.suppress(ValueError):
+        Receipt.from_json(json.dumps(VALID | {field: value}))

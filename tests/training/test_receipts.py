@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from labsupport.course.catalog import criterion
+from labsupport.course.grading.criteria import CriterionStatus, judge
+from labsupport.errors import LabsError
 from labsupport.receipts.ledger import ledger
 from labsupport.receipts.physics import lint_receipts
 from labsupport.receipts.receipt import Kind
@@ -34,13 +38,39 @@ def run(losses: list[float], *starts: tuple[int, str]) -> TrainResult:
 
 def test_the_receipts_of_a_run_are_in_the_ledger_with_their_run_and_spread(tmp_path):
     result = train_alone(TrainSpec(width=4, num_workers=1, max_steps=8, epochs=1), tmp_path / "a-run")
-    throughput, loss, accuracy = record_run(result)
+    throughput, loss, accuracy, busy = record_run(result)
     assert throughput.value == pytest.approx(result.samples_per_s)
     assert (throughput.n, throughput.unit) == (5, "samples/s")
     assert throughput.spread is not None
     assert loss.value == result.losses[8]
     assert accuracy.value == result.accuracy
+    assert 0 < busy.value <= 1
+    assert (busy.name, busy.n) == ("training.busy_fraction", 5)
     assert {receipt.details["run"] for receipt in ledger().read().receipts} == {"a-run"}
+
+
+def test_the_busy_fraction_is_that_of_the_median_step(tmp_path):
+    *_, busy = record_run(run([1.0] * 8, (2, "cpu")))
+    assert (busy.value, busy.spread, busy.n, busy.details["statistic"]) == (0.5, 0.0, 5, "median")
+
+
+def test_a_run_that_was_sampled_on_a_gpu_says_how_it_used_it():
+    sampled = run([1.0] * 8, (2, "cuda:0"))
+    receipts = {one.name: one for one in record_run(sampled, gpu_utilization=[0.9, 0.8, 1.0, 0.5], mfu=[0.3, 0.4, 0.5])}
+    utilization, mfu = receipts["training.gpu_utilization"], receipts["training.mfu"]
+    assert (utilization.value, utilization.n, utilization.details["gpus"]) == (pytest.approx(0.8), 4, 2)
+    assert (mfu.value, mfu.n) == (0.4, 3)
+    names = [one.name for one in record_run(sampled)]
+    assert "training.gpu_utilization" not in names
+    assert "training.mfu" not in names
+
+
+def test_on_a_cpu_the_busy_fraction_makes_the_criterion_of_gpu_utilization_provisional():
+    record_run(run([1.0] * 8, (2, "cpu")))
+    judgement = judge(criterion("201.gpu-utilization"), ledger().read().receipts)
+    assert judgement.status is CriterionStatus.PROVISIONAL
+    record_run(run([1.0] * 8, (2, "cuda:0")), gpu_utilization=[0.9] * 5, mfu=[0.4] * 5)
+    assert judge(criterion("201.gpu-utilization"), ledger().read().receipts).status is CriterionStatus.MET
 
 
 def test_the_spread_is_half_the_distance_of_the_quartiles():
@@ -68,6 +98,12 @@ def test_workers_and_devices_are_those_that_ran_and_not_those_asked_for(tmp_path
 def test_a_run_that_diverged_keeps_what_it_has_numbers_of():
     names = [receipt.name for receipt in record_run(run([2.0, math.nan], (2, "cpu")))]
     assert names == ["training.accuracy"]
+
+
+def test_an_accuracy_that_cannot_be_is_not_recorded():
+    with pytest.raises(LabsError, match=r"it can only be at least 0 and at most 1, not 3\.7 fraction"):
+        record_run(replace(run([2.0, 1.0], (2, "cpu")), accuracy=3.7))
+    assert "training.accuracy" not in [receipt.name for receipt in ledger().read().receipts]
 
 
 def test_of_the_receipts_of_a_drill_only_the_one_recovery_lacks_repeats():

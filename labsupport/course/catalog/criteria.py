@@ -17,12 +17,17 @@ from labsupport.course.catalog.success import (
     SuccessCriterion,
     gpus,
 )
+from labsupport.receipts.metric import Metric
+from labsupport.regions import metrics as regions
+from labsupport.serving import metrics as serving
+from labsupport.training import metrics as training
+from labsupport.trainingjobs import metrics as trainingjobs
 
 _AT_LEAST, _ABOVE, _BELOW, _EXACTLY = Compare.AT_LEAST, Compare.ABOVE, Compare.BELOW, Compare.EXACTLY
 
 
-def _none_failing(what: str) -> Requirement:
-    return Requirement(f"{what}.failing_seeds", _EXACTLY, 0, "seeds", kinds=OVER_SEEDS, min_n=SEEDS)
+def _none_failing(metric: Metric) -> Requirement:
+    return Requirement(metric, _EXACTLY, 0, kinds=OVER_SEEDS, min_n=SEEDS)
 
 
 TRAINING = (
@@ -32,7 +37,7 @@ TRAINING = (
         text="scaling efficiency of at least 85 % on 4 GPUs",
         judged="throughput of N workers / (N x throughput of one), mode stated; measured where the devices exist, else "
         "at the workers there are beside a control without communication, with 4 and 8 modelled",
-        requirements=(Requirement("training.scaling_efficiency", _AT_LEAST, 0.85, "fraction", named=(gpus(4),)),),
+        requirements=(Requirement(training.SCALING_EFFICIENCY, _AT_LEAST, 0.85, named=(gpus(4),)),),
         weeks=(2, 3),
         also_printed="72 % on 8 GPUs in the guide's sample sheet; 85 %+ and 6.9x over 8 in its resume text",
     ),
@@ -44,14 +49,13 @@ TRAINING = (
         "the step stands in",
         requirements=(
             Requirement(
-                "training.gpu_utilization",
+                training.GPU_UTILIZATION,
                 _AT_LEAST,
                 0.85,
-                "fraction",
                 named=(gpus(1),),
-                stand_ins=("training.busy_fraction",),
+                stand_ins=(training.BUSY_FRACTION,),
             ),
-            Requirement("training.mfu", _ABOVE, 0, "fraction", named=(gpus(1),)),
+            Requirement(training.MFU, _ABOVE, 0, named=(gpus(1),), stand_ins=(training.BUSY_FRACTION,)),
         ),
         weeks=(1, 3),
     ),
@@ -62,9 +66,9 @@ TRAINING = (
         judged="from the kill of a real process to the first new step; the resumed run equals the undisturbed one; no "
         "step lost or applied twice over many seeds",
         requirements=(
-            Requirement("training.recovery_s", _BELOW, 180, "s"),
-            Requirement("training.resume_exact", _EXACTLY, 1, "bool"),
-            _none_failing("training.recovery"),
+            Requirement(training.RECOVERY_S, _BELOW, 180),
+            Requirement(training.RESUME_EXACT, _EXACTLY, 1),
+            _none_failing(training.RECOVERY_FAILING_SEEDS),
         ),
         weeks=(1, 2),
     ),
@@ -74,9 +78,9 @@ TRAINING = (
         text="MLflow works",
         judged="the check retrieves runs, metrics and artifacts from the tracking store",
         requirements=(
-            Requirement("training.mlflow_runs", _AT_LEAST, 1, "runs"),
-            Requirement("training.mlflow_metrics", _AT_LEAST, 1, "metrics"),
-            Requirement("training.mlflow_artifacts", _AT_LEAST, 1, "artifacts"),
+            Requirement(training.MLFLOW_RUNS, _AT_LEAST, 1),
+            Requirement(training.MLFLOW_METRICS, _AT_LEAST, 1),
+            Requirement(training.MLFLOW_ARTIFACTS, _AT_LEAST, 1),
         ),
         weeks=(3,),
     ),
@@ -86,8 +90,8 @@ TRAINING = (
         text="all benchmarks pass",
         judged="the validator finds nothing wrong in the receipts, and had receipts to look at",
         requirements=(
-            Requirement("training.validated_receipts", _AT_LEAST, 1, "receipts"),
-            Requirement("training.validator_errors", _EXACTLY, 0, "errors"),
+            Requirement(training.VALIDATED_RECEIPTS, _AT_LEAST, 1),
+            Requirement(training.VALIDATOR_ERRORS, _EXACTLY, 0),
         ),
         weeks=(3,),
     ),
@@ -102,15 +106,14 @@ SERVING = (
         "engine against eager stands in, where the CPU has the instructions",
         requirements=(
             Requirement(
-                "serving.tensorrt_speedup",
+                serving.TENSORRT_SPEEDUP,
                 _AT_LEAST,
                 3,
-                "x",
                 named=(gpus(1),),
-                stand_ins=("serving.int8_speedup", "serving.bf16_speedup"),
+                stand_ins=(serving.INT8_SPEEDUP, serving.BF16_SPEEDUP),
             ),
-            Requirement("serving.compared_engines", _AT_LEAST, 1, "engines", named=(gpus(1),)),
-            Requirement("serving.inaccurate_engines", _EXACTLY, 0, "engines", named=(gpus(1),)),
+            Requirement(serving.COMPARED_ENGINES, _AT_LEAST, 1, named=(gpus(1),)),
+            Requirement(serving.INACCURATE_ENGINES, _EXACTLY, 0, named=(gpus(1),)),
         ),
         weeks=(4,),
         also_printed="3-5x in the guide's resume text",
@@ -123,14 +126,13 @@ SERVING = (
         "fraction of the roofline, because broken batching can reach 100 tokens/s too",
         requirements=(
             Requirement(
-                "serving.decode_tokens_per_s",
+                serving.DECODE_TOKENS_PER_S,
                 _AT_LEAST,
                 100,
-                "tokens/s",
                 named=(gpus(1), Named("parameters", SEVEN_BILLION, "a 7B model")),
             ),
-            Requirement("serving.batching_gain", _ABOVE, 1, "x", named=(gpus(1),)),
-            Requirement("serving.roofline_fraction", _ABOVE, 0, "fraction", named=(gpus(1),)),
+            Requirement(serving.BATCHING_GAIN, _ABOVE, 1, named=(gpus(1),)),
+            Requirement(serving.ROOFLINE_FRACTION, _ABOVE, 0, named=(gpus(1),)),
         ),
         weeks=(5,),
         also_printed="124 tokens/s in the guide's resume text",
@@ -142,12 +144,11 @@ SERVING = (
         judged="device utilization sampled under load; without a GPU, the busy fraction of the engine stands in",
         requirements=(
             Requirement(
-                "serving.gpu_utilization",
+                serving.GPU_UTILIZATION,
                 _AT_LEAST,
                 0.80,
-                "fraction",
                 named=(gpus(1),),
-                stand_ins=("serving.busy_fraction",),
+                stand_ins=(serving.BUSY_FRACTION,),
             ),
         ),
         weeks=(5, 6),
@@ -158,9 +159,9 @@ SERVING = (
         text="autoscaling is correct",
         judged="the objective holds through the spike, replicas do not flap, overshoot stays bounded, over many seeds",
         requirements=(
-            _none_failing("serving.objective"),
-            _none_failing("serving.flapping"),
-            _none_failing("serving.overshoot"),
+            _none_failing(serving.OBJECTIVE_FAILING_SEEDS),
+            _none_failing(serving.FLAPPING_FAILING_SEEDS),
+            _none_failing(serving.OVERSHOOT_FAILING_SEEDS),
         ),
         weeks=(7,),
     ),
@@ -170,10 +171,10 @@ SERVING = (
         text="tracing is operational",
         judged="every request leaves a complete trace with the right parents, and a query finds the slow span",
         requirements=(
-            Requirement("serving.complete_traces", _AT_LEAST, 1, "traces"),
-            Requirement("serving.incomplete_traces", _EXACTLY, 0, "traces"),
-            Requirement("serving.misparented_spans", _EXACTLY, 0, "spans"),
-            Requirement("serving.queried_spans", _AT_LEAST, 1, "spans"),
+            Requirement(serving.COMPLETE_TRACES, _AT_LEAST, 1),
+            Requirement(serving.INCOMPLETE_TRACES, _EXACTLY, 0),
+            Requirement(serving.MISPARENTED_SPANS, _EXACTLY, 0),
+            Requirement(serving.QUERIED_SPANS, _AT_LEAST, 1),
         ),
         weeks=(7,),
     ),
@@ -186,8 +187,8 @@ REGIONS = (
         text="all 3 regions operational",
         judged="a second plan of the applied state changes nothing, and each region answers a smoke request",
         requirements=(
-            Requirement("regions.operational_regions", _AT_LEAST, 3, "regions"),
-            Requirement("regions.drifted_resources", _EXACTLY, 0, "resources"),
+            Requirement(regions.OPERATIONAL_REGIONS, _AT_LEAST, 3),
+            Requirement(regions.DRIFTED_RESOURCES, _EXACTLY, 0),
         ),
         weeks=(8,),
     ),
@@ -198,8 +199,8 @@ REGIONS = (
         judged="modelled from a fault rate and the measured failovers; 99.95 % is 21.9 minutes a month, which no "
         "window of 300 s can show",
         requirements=(
-            Requirement("regions.availability", _AT_LEAST, 0.9995, "fraction", kinds=MODELLED),
-            Requirement("regions.failover_s", _ABOVE, 0, "s"),
+            Requirement(regions.AVAILABILITY, _AT_LEAST, 0.9995, kinds=MODELLED),
+            Requirement(regions.FAILOVER_S, _ABOVE, 0),
         ),
         weeks=(10, 11),
         also_printed="99.98 % in the guide's resume text",
@@ -211,8 +212,8 @@ REGIONS = (
         judged="end to end as a client sees it: detection, routing and promotion, measured here; and a budget for the "
         "cloud settings (30 s x 3 checks and a TTL of 60 s cannot pass)",
         requirements=(
-            Requirement("regions.failover_s", _BELOW, 30, "s"),
-            Requirement("regions.failover_max_s", _BELOW, 30, "s", kinds=MODELLED),
+            Requirement(regions.FAILOVER_S, _BELOW, 30),
+            Requirement(regions.FAILOVER_MAX_S, _BELOW, 30, kinds=MODELLED),
         ),
         weeks=(10,),
     ),
@@ -223,8 +224,8 @@ REGIONS = (
         judged="the largest lag of a distribution at stated size and rate, nothing lost; the provider's guarantee is "
         "quoted apart (99.99 % within 15 minutes)",
         requirements=(
-            Requirement("regions.lag_max_s", _BELOW, 5, "s"),
-            Requirement("regions.lost_objects", _EXACTLY, 0, "objects"),
+            Requirement(regions.LAG_MAX_S, _BELOW, 5),
+            Requirement(regions.LOST_OBJECTS, _EXACTLY, 0),
         ),
         weeks=(9,),
     ),
@@ -234,8 +235,8 @@ REGIONS = (
         text="cost saving of at least 15 %",
         judged="modelled on dated prices, for work no less than before",
         requirements=(
-            Requirement("regions.saving", _AT_LEAST, 0.15, "fraction", kinds=MODELLED),
-            Requirement("regions.delivered_work", _AT_LEAST, 1, "x", kinds=MODELLED | OVER_SEEDS),
+            Requirement(regions.SAVING, _AT_LEAST, 0.15, kinds=MODELLED),
+            Requirement(regions.DELIVERED_WORK, _AT_LEAST, 1, kinds=MODELLED | OVER_SEEDS),
         ),
         weeks=(11,),
         also_printed="20 % in the guide's resume text",
@@ -249,8 +250,8 @@ TRAININGJOBS = (
         text="the CRD works",
         judged="tables of accepted and rejected objects, defaults, and status apart from spec",
         requirements=(
-            Requirement("trainingjobs.crd_cases", _AT_LEAST, 1, "cases"),
-            Requirement("trainingjobs.failed_crd_cases", _EXACTLY, 0, "cases"),
+            Requirement(trainingjobs.CRD_CASES, _AT_LEAST, 1),
+            Requirement(trainingjobs.FAILED_CRD_CASES, _EXACTLY, 0),
         ),
         weeks=(12,),
     ),
@@ -260,9 +261,9 @@ TRAININGJOBS = (
         text="50 or more concurrent jobs",
         judged="the real operator with that many TrainingJobs on an API server; none lost, none doubled",
         requirements=(
-            Requirement("trainingjobs.concurrent_jobs", _AT_LEAST, 50, "jobs"),
-            Requirement("trainingjobs.lost_jobs", _EXACTLY, 0, "jobs"),
-            Requirement("trainingjobs.doubled_jobs", _EXACTLY, 0, "jobs"),
+            Requirement(trainingjobs.CONCURRENT_JOBS, _AT_LEAST, 50),
+            Requirement(trainingjobs.LOST_JOBS, _EXACTLY, 0),
+            Requirement(trainingjobs.DOUBLED_JOBS, _EXACTLY, 0),
         ),
         weeks=(13,),
     ),
@@ -273,8 +274,8 @@ TRAININGJOBS = (
         judged="allocated GPU-seconds / min(capacity, demand) GPU-seconds while there is a backlog; naive placement "
         "must miss it on the same jobs",
         requirements=(
-            Requirement("trainingjobs.allocation", _AT_LEAST, 0.95, "fraction"),
-            Requirement("trainingjobs.naive_allocation", _BELOW, 0.95, "fraction", kinds=OVER_SEEDS),
+            Requirement(trainingjobs.ALLOCATION, _AT_LEAST, 0.95),
+            Requirement(trainingjobs.NAIVE_ALLOCATION, _BELOW, 0.95, kinds=OVER_SEEDS),
         ),
         weeks=(14,),
     ),
@@ -284,11 +285,11 @@ TRAININGJOBS = (
         text="all tests pass",
         judged="unit, integration and E2E suites ran and passed, and so did the seeded faults",
         requirements=(
-            Requirement("trainingjobs.unit_tests", _AT_LEAST, 1, "tests"),
-            Requirement("trainingjobs.integration_tests", _AT_LEAST, 1, "tests"),
-            Requirement("trainingjobs.e2e_tests", _AT_LEAST, 1, "tests"),
-            Requirement("trainingjobs.failed_tests", _EXACTLY, 0, "tests"),
-            _none_failing("trainingjobs.faults"),
+            Requirement(trainingjobs.UNIT_TESTS, _AT_LEAST, 1),
+            Requirement(trainingjobs.INTEGRATION_TESTS, _AT_LEAST, 1),
+            Requirement(trainingjobs.E2E_TESTS, _AT_LEAST, 1),
+            Requirement(trainingjobs.FAILED_TESTS, _EXACTLY, 0),
+            _none_failing(trainingjobs.FAULTS_FAILING_SEEDS),
         ),
         weeks=(13, 14),
     ),
@@ -298,8 +299,8 @@ TRAININGJOBS = (
         text="the production deployment succeeds",
         judged="install, upgrade, crash and uninstall each leave the right state",
         requirements=(
-            Requirement("trainingjobs.deployment_stages", _AT_LEAST, 4, "stages"),
-            Requirement("trainingjobs.failed_deployment_stages", _EXACTLY, 0, "stages"),
+            Requirement(trainingjobs.DEPLOYMENT_STAGES, _AT_LEAST, 4),
+            Requirement(trainingjobs.FAILED_DEPLOYMENT_STAGES, _EXACTLY, 0),
         ),
         weeks=(14,),
     ),
@@ -310,9 +311,9 @@ TRAININGJOBS = (
         judged="the largest decision latency, from the moment a job fits to its placement, queue wait apart; lost "
         "workers come back without help. The guide names it in its resume text only",
         requirements=(
-            Requirement("trainingjobs.decision_max_s", _BELOW, 5, "s"),
-            Requirement("trainingjobs.recovered_jobs", _AT_LEAST, 1, "jobs"),
-            Requirement("trainingjobs.unrecovered_jobs", _EXACTLY, 0, "jobs"),
+            Requirement(trainingjobs.DECISION_MAX_S, _BELOW, 5),
+            Requirement(trainingjobs.RECOVERED_JOBS, _AT_LEAST, 1),
+            Requirement(trainingjobs.UNRECOVERED_JOBS, _EXACTLY, 0),
         ),
         weeks=(13, 14),
     ),

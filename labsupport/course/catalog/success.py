@@ -1,20 +1,10 @@
-"""What a success criterion is: the numbers that judge it, and how a receipt must be named to be one of them.
+"""What a success criterion is: the metrics that judge it, and what is asked of each.
 
 A criterion is met by receipts alone. Its text is the guide's; how it is judged, and every requirement beside the number
 that the guide prints, is this course's: a target that a broken system can reach is no target.
 
-Names of receipts: `<package>.<quantity>[_<unit>]`. The package is `training`, `serving`, `regions` or `trainingjobs`;
-the quantity is the field's own word. Where `receipts.quantities` knows it under another name, the receipt's detail
-`quantity` says which, so that the physics rules apply (`training.gpu_utilization`: quantity="utilization").
-
-* `_s`, `_ms`, `_per_s`: a time or a rate. `_max` before the unit: the largest one observed, which "less than" means.
-* no unit: a share, from 0 to 1, in `fraction` (0.85, or 85 in `%`), or a ratio of two times or costs, in `x`.
-* a plural noun: a count, in that noun (`jobs`, `traces`, `tests`).
-* `<package>.<what>.failing_seeds`: on how many seeds an invariant broke, in `seeds`; `n` is how many seeds were run.
-* `bool`: 1 or 0.
-
-Details that decide whether a receipt can settle a criterion: `gpus` the GPUs the run used (absent means
-none), `parameters` those of the model.
+Details of a receipt that decide whether it can settle a criterion: `gpus`, the GPUs that the run used (none where it
+says nothing), and `parameters`, those of the model.
 """
 
 from __future__ import annotations
@@ -24,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
+from labsupport.receipts.metric import Metric
 from labsupport.receipts.receipt import Kind
 
 
@@ -76,17 +67,16 @@ def gpus(count: int) -> Named:
 class Requirement:
     """One number that a criterion asks for; `kinds` are those that can settle it.
 
-    `stand_ins` name receipts that speak to the same question where the named hardware is missing. They can make a
+    `stand_ins` are metrics that speak to the same question where the named hardware is missing. They can make a
     criterion provisional, never met.
     """
 
-    receipt: str
+    metric: Metric
     compare: Compare
     target: float
-    unit: str
     kinds: frozenset[Kind] = MEASURED
     named: tuple[Named, ...] = ()
-    stand_ins: tuple[str, ...] = ()
+    stand_ins: tuple[Metric, ...] = ()
     min_n: int = 1
 
     @property
@@ -95,9 +85,9 @@ class Requirement:
         return int(max((part.at_least for part in self.named if part.detail == "gpus"), default=0))
 
     @property
-    def names(self) -> tuple[str, ...]:
-        """Every receipt name that says something about it, the deciding one first."""
-        return (self.receipt, *self.stand_ins)
+    def metrics(self) -> tuple[Metric, ...]:
+        """Every metric that says something about it, the deciding one first."""
+        return (self.metric, *self.stand_ins)
 
 
 @dataclass(frozen=True)

@@ -6,12 +6,13 @@ time in place of a clock, fewer seeds, a stand-in) and is provisional whichever 
 does not show that four GPUs scale, and a miss on two CPU workers does not show that they do not. The sentence says
 which way it points.
 
-Of several receipts, those that settle it come before those that do not, then measured before the rest; among equals
-the newest wins. A run on a laptop thus does not undo what was measured on the named hardware last week; a newer run on
+Of several receipts, those that settle it come before those that do not, then measured before the rest; among equals the
+newest wins. A run on a laptop thus does not undo what was measured on the named hardware last week; a newer run on
 that hardware does.
 
-What is not covered: whether a receipt is believable (`receipts.physics`) or stale (`labs validate`). Receipts of kind
-`target` and `quoted` are never evidence.
+A receipt that cannot be true (outside the domain of its metric, in another unit, refuted by a physics rule) is never
+evidence, however it came into the ledger; nor is a goal or a quoted number. A stale one, measured by other code than is
+here now, is provisional, and comes after those that are not. The sentence names what was refused.
 """
 
 from __future__ import annotations
@@ -22,11 +23,13 @@ from datetime import datetime
 from enum import StrEnum
 
 from labsupport.course.catalog.success import Requirement, SuccessCriterion
-from labsupport.receipts.quantities import converted
+from labsupport.receipts.ledger import Dropped
+from labsupport.receipts.physics import why_impossible
+from labsupport.receipts.provenance import is_stale
 from labsupport.receipts.receipt import Kind, Receipt
 
 
-class Status(StrEnum):
+class CriterionStatus(StrEnum):
     """What receipts say of a criterion, in the order in which one part decides for the whole."""
 
     NOT_MET = "not met"
@@ -35,7 +38,7 @@ class Status(StrEnum):
     MET = "met"
 
 
-_DECIDES = tuple(Status)
+_DECIDES = tuple(CriterionStatus)
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,7 @@ class Part:
     """One requirement judged; without a receipt to read, `receipt` and `on_target` are None."""
 
     requirement: Requirement
-    status: Status
+    status: CriterionStatus
     receipt: Receipt | None
     on_target: bool | None
     sentence: str
@@ -54,7 +57,7 @@ class Judgement:
     """One criterion judged, with the receipts it rests on."""
 
     criterion: SuccessCriterion
-    status: Status
+    status: CriterionStatus
     parts: tuple[Part, ...]
 
     @property
@@ -69,59 +72,82 @@ class Judgement:
         return "; ".join(part.sentence for part in parts)
 
 
-def judge(criterion: SuccessCriterion, receipts: Iterable[Receipt], machine_gpus: int | None = None) -> Judgement:
+def judge(
+    criterion: SuccessCriterion,
+    receipts: Iterable[Receipt],
+    machine_gpus: int | None = None,
+    dropped: Sequence[Dropped] = (),
+) -> Judgement:
     """Judge a criterion: the weakest of its requirements decides, a failed one before a missing one.
 
     Args:
         receipts: in the order written; of two with the same time the later one is the newer.
         machine_gpus: GPUs of the machine at hand. It only chooses what the sentence advises: which GPUs a run used is
             what its receipt says in `gpus`, and a run that says nothing used none.
+        dropped: lines of the ledger that are no receipts; the sentence mentions those that name a metric in question.
     """
     known = tuple(receipts)
-    parts = tuple(_judge_part(requirement, known, machine_gpus) for requirement in criterion.requirements)
+    parts = tuple(_judge_part(requirement, known, machine_gpus, dropped) for requirement in criterion.requirements)
     return Judgement(criterion, min((part.status for part in parts), key=_DECIDES.index), parts)
 
 
 @dataclass(frozen=True)
 class _Evidence:
     receipt: Receipt
-    value: float
     lacks: tuple[str, ...]
     """What the requirement asks for and this receipt does not have, in words; empty when it settles the question."""
+    stale: bool
+
+    @property
+    def rank(self) -> tuple[bool, bool, bool, datetime]:
+        """Of several, the largest decides."""
+        receipt = self.receipt
+        return not self.lacks, not self.stale, receipt.kind == Kind.MEASURED, datetime.fromisoformat(receipt.at)
 
 
-def _judge_part(requirement: Requirement, receipts: Sequence[Receipt], machine_gpus: int | None) -> Part:
-    candidates = [item for item in receipts if item.name in requirement.names and _may_judge(item)]
-    evidence = [_evidence(requirement, item) for item in candidates]
-    usable = [item for item in evidence if item is not None]
-    if not usable:
-        return Part(requirement, Status.NOT_MEASURED, None, None, _nothing_to_read(requirement, candidates))
-    # max keeps the first of equals, so the order is turned round: the later of two receipts of one second is newer.
-    best = max(reversed(usable), key=_rank)
-    on_target = requirement.compare.holds(best.value, requirement.target)
-    settled = Status.MET if on_target else Status.NOT_MET
-    status = Status.PROVISIONAL if best.lacks else settled
-    return Part(requirement, status, best.receipt, on_target, _sentence(requirement, best, on_target, machine_gpus))
+def _judge_part(
+    requirement: Requirement, receipts: Sequence[Receipt], machine_gpus: int | None, dropped: Sequence[Dropped]
+) -> Part:
+    names = [metric.name for metric in requirement.metrics]
+    evidence = [_evidence(requirement, item) for item in receipts if item.name in names and _may_judge(item)]
+    ranked = sorted(evidence, key=lambda item: item.rank)  # of two receipts of one second the later is the newer
+    notes = [item.sentence for item in dropped if item.name in names]
+    best = None
+    for item in reversed(ranked):
+        impossible = why_impossible(item.receipt)
+        if not impossible:
+            best = item
+            break
+        notes.append(f"receipt {item.receipt.id} refused: {impossible}")
+    if best is None:
+        missing = "no receipt that can be true" if ranked else "no receipt yet"
+        sentence = "; ".join([f"{requirement.metric.name}: {missing}", *notes])
+        return Part(requirement, CriterionStatus.NOT_MEASURED, None, None, sentence)
+    on_target = requirement.compare.holds(best.receipt.value, requirement.target)
+    settled = CriterionStatus.MET if on_target else CriterionStatus.NOT_MET
+    status = CriterionStatus.PROVISIONAL if best.lacks else settled
+    sentence = "; ".join([_sentence(requirement, best, on_target, machine_gpus), *notes])
+    return Part(requirement, status, best.receipt, on_target, sentence)
 
 
 def _may_judge(receipt: Receipt) -> bool:
     return receipt.kind not in (Kind.TARGET, Kind.QUOTED)
 
 
-def _evidence(requirement: Requirement, receipt: Receipt) -> _Evidence | None:
-    """Return what a receipt shows of a requirement; None when its unit measures something else."""
-    value = converted(receipt.value, receipt.unit, requirement.unit)
-    if value is None:
-        return None
+def _evidence(requirement: Requirement, receipt: Receipt) -> _Evidence:
+    """Return what a receipt shows of a requirement."""
     lacks = []
-    if receipt.name != requirement.receipt:
-        lacks.append(f"{receipt.name} stands in for {requirement.receipt}")
+    stale = is_stale(receipt)
+    if stale:
+        lacks.append(f"stale: {receipt.kind} by other code than is here now")
+    if receipt.name != requirement.metric.name:
+        lacks.append(f"{receipt.name} stands in for {requirement.metric.name}")
     if receipt.kind not in requirement.kinds:
         lacks.append(f"{receipt.kind}, not {' or '.join(sorted(requirement.kinds))}")
     lacks += [f"not on {named.words}" for named in requirement.named if _stated(receipt, named.detail) < named.at_least]
     if (receipt.n or 1) < requirement.min_n:
-        lacks.append(f"over {receipt.n or 1} of at least {requirement.min_n} {requirement.unit}")
-    return _Evidence(receipt, value, tuple(lacks))
+        lacks.append(f"over {receipt.n or 1} of at least {requirement.min_n} {requirement.metric.unit}")
+    return _Evidence(receipt, tuple(lacks), stale)
 
 
 def _stated(receipt: Receipt, detail: str) -> float:
@@ -130,23 +156,9 @@ def _stated(receipt: Receipt, detail: str) -> float:
     return 0.0 if isinstance(value, bool) or not isinstance(value, int | float) else float(value)
 
 
-def _rank(evidence: _Evidence) -> tuple[bool, bool, datetime]:
-    receipt = evidence.receipt
-    return not evidence.lacks, receipt.kind == Kind.MEASURED, datetime.fromisoformat(receipt.at)
-
-
-def _nothing_to_read(requirement: Requirement, candidates: Sequence[Receipt]) -> str:
-    if not candidates:
-        return f"{requirement.receipt}: no receipt yet"
-    newest = max(reversed(candidates), key=lambda receipt: datetime.fromisoformat(receipt.at))
-    return (
-        f"{newest.name}: recorded in {newest.unit!r} (receipt {newest.id}), the criterion asks for {requirement.unit!r}"
-    )
-
-
 def _sentence(requirement: Requirement, best: _Evidence, on_target: bool, machine_gpus: int | None) -> str:
-    receipt, unit = best.receipt, requirement.unit
-    shown = f"{receipt.name} is {_amount(best.value, unit, unlike=requirement.target)}, {receipt.kind}"
+    receipt, unit = best.receipt, requirement.metric.unit
+    shown = f"{receipt.name} is {_amount(receipt.value, unit, unlike=requirement.target)}, {receipt.kind}"
     target = f"{requirement.compare} {_amount(requirement.target, unit)}"
     if not best.lacks:
         return f"{shown} ({target})"

@@ -3,7 +3,7 @@
 A criterion is judged from the receipts of the learner's workspace, not from this kernel, so a criterion that a command
 met last week is met here too. What was measured on smaller hardware than the criterion names is provisional, never met.
 
-What is not covered: verdicts of an earlier kernel; `labs progress` keeps those.
+Limitations: verdicts of an earlier kernel are not shown; `labs progress` keeps those.
 """
 
 from __future__ import annotations
@@ -166,15 +166,16 @@ def judge_week(week: int, receipts: Ledger | None = None) -> tuple[tuple[Judged,
     """Judge the success criteria of a week from a ledger, that of the workspace by default; return its problems too."""
     from labsupport.course.catalog import criteria_for
     from labsupport.course.grading.criteria import judge
-    from labsupport.receipts.ledger import LedgerContents, ledger
+    from labsupport.hardware import machine
+    from labsupport.receipts.ledger import Dropped, LedgerContents, ledger
 
     try:
         contents = (receipts or ledger()).read()
     except LabsError as error:  # a broken workspace must not cost the learner the verdicts
-        contents = LedgerContents((), (str(error),))
+        contents = LedgerContents((), (Dropped(str(error), ""),))
     judged = []
     for criterion in criteria_for(week):
-        judgement = judge(criterion, contents.receipts)
+        judgement = judge(criterion, contents.receipts, len(machine().gpus), contents.dropped)
         judged.append(Judged(criterion.id, criterion.text, str(judgement.status), judgement.sentence))
     return tuple(judged), contents.problems
 

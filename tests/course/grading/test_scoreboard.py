@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -23,7 +25,8 @@ from labsupport.course.grading.scoreboard import (
 )
 from labsupport.course.grading.verdict import Criterion, Outcome
 from labsupport.errors import LabsError
-from labsupport.receipts.ledger import FILE_NAME, Ledger
+from labsupport.receipts.ledger import FILE_NAME, Ledger, ledger, record
+from labsupport.training import metrics
 
 POSITIVE = (Criterion("positive", "it is positive", lambda n: n > 0),)
 
@@ -148,3 +151,41 @@ def test_failed_criteria_are_shown_in_the_terminal_with_their_notes_as_they_are(
 def test_a_foreign_record_is_refused(record: dict[str, object]) -> None:
     with pytest.raises(LabsError, match="stored scoreboard cannot be read"):
         from_record(record)
+
+
+def test_what_a_learner_or_a_ledger_wrote_is_text_in_the_page_and_no_markup() -> None:
+    nasty = "<img src=x onerror=alert(1)> & co"
+    board = Scoreboard(2, {nasty: nasty}, (Judged(nasty, nasty, nasty, nasty),), (nasty,))
+    page = board._repr_html_()
+    assert "<img" not in page
+    assert page.count("&lt;img src=x onerror=alert(1)&gt; &amp; co") == 6  # two of the exercise, three of the criterion
+
+
+def test_a_stale_receipt_is_provisional_on_the_scoreboard_and_the_reason_is_there() -> None:
+    taken = record(metrics.RECOVERY_S, 12.0, n=5, spread=0.1)
+    (recovery,) = [judged for judged in judge_week(1)[0] if judged.id == "201.recovery"]
+    assert "training.recovery_s is 12 s, measured (below 180 s)" in recovery.sentence
+    ledger().path.unlink()
+    ledger().append(replace(taken, details={**taken.details, "code": "0" * 12}))
+    (recovery,) = [judged for judged in judge_week(1)[0] if judged.id == "201.recovery"]
+    assert "stale: measured by other code than is here now" in recovery.sentence
+
+
+def test_an_altered_receipt_is_named_at_the_criterion_that_it_was_meant_for() -> None:
+    record(metrics.RECOVERY_S, 212.0, n=5, spread=0.1)
+    ledger().path.write_text(ledger().path.read_text().replace("212.0", "12.0"))
+    criteria, problems = judge_week(1)
+    sentences = {judged.id: judged.sentence for judged in criteria}
+    assert "edited by hand" in problems[0]
+    assert problems[0] in sentences["201.recovery"]
+    assert problems[0] not in sentences["201.gpu-utilization"]
+
+
+@pytest.mark.parametrize(
+    ("gpus", "advice"), [((), "this machine has 0"), (("a GPU",), "this machine has them: run it again there")]
+)
+def test_the_advice_names_the_gpus_of_this_machine(gpus, advice, monkeypatch: pytest.MonkeyPatch) -> None:
+    record(metrics.BUSY_FRACTION, 0.97, n=5, spread=0.01)
+    monkeypatch.setattr("labsupport.hardware.machine", lambda: SimpleNamespace(gpus=gpus))
+    (judged,) = [one for one in judge_week(1)[0] if one.id == "201.gpu-utilization"]
+    assert advice in judged.sentence
