@@ -141,10 +141,21 @@ def grade(
     raise typer.Exit(0 if graded.passed else 1)
 
 
-def progress(as_json: Json = False) -> None:
-    """Say which exercises of which week you have passed."""
+def progress(
+    add_hours: Annotated[
+        tuple[int, float] | None,
+        typer.Option(metavar="WEEK HOURS", help="add hours that you spent on a week, such as 1 2.5"),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Show the exercises you have passed, beside the hours you have entered.
+
+    An exercise counts once its check passes; hours are what you add with --add-hours, as often as you like.
+    """
     from labsupport.course.grading import progress as records
 
+    if add_hours is not None:
+        records.add_hours(*add_hours)
     summary = records.summary()
     if as_json:
         typer.echo(json.dumps(summary.record, allow_nan=False))

@@ -9,6 +9,7 @@ that `labs --help` answers at once.
 from __future__ import annotations
 
 import errno
+import io
 import os
 import select
 import signal
@@ -54,6 +55,9 @@ app.add_typer(notebooks.app, name="notebooks")
 
 def main() -> None:
     """Run the command line and turn a reader's mistake into one line."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal that has no ± shows a question mark, and no traceback
     try:
         code = _exit_code(sys.argv[1:])
         if sys.stdout is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -62,6 +63,17 @@ def test_expectations_are_judged_by_the_newest_receipt_and_counted():
         "expected introduction.matmul_ms<1.: measured 1 ms",
         "expected training.loss<1: nothing of that name was measured",
     ]
+
+
+@pytest.mark.parametrize("verb", [["receipts"], ["validate"], ["progress"], ["path", "1"]])
+def test_a_terminal_that_knows_ascii_alone_shows_a_question_mark_for_the_rest(verb: list[str]) -> None:
+    record(metrics.MATMUL_MS, 1.0, n=20, spread=0.01, hardware="2 cores of a \N{GREEK SMALL LETTER MU}CPU")
+    record(metrics.MATMUL_P99_MS, 2.0, n=2000, spread=0.9, hardware="a machine with \N{PLUS-MINUS SIGN}")
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    done = subprocess.run([LABS, *verb], capture_output=True, timeout=60, check=False, env=environment)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout.isascii()
+    assert b"?" in done.stdout or verb != ["receipts"]
 
 
 def test_a_name_that_nothing_has_is_not_taken_for_an_empty_ledger():

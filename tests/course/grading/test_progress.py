@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from labsupport.cli.main import _exit_code
 from labsupport.course.grading import progress
 from labsupport.course.grading.exercise import PROGRESS, Exercise
 from labsupport.course.grading.progress import Summary, WeekProgress, add_hours, append, read, summary
@@ -68,6 +69,20 @@ def test_hours_are_added_up_and_marked_as_entered_by_hand() -> None:
     assert found.weeks == (WeekProgress(1, passed=0, total=0, hours_by_hand=4.5, hours_quoted=20.0),)
     assert "hours, by hand" in repr(found)
     assert "hours, quoted estimate" in repr(found)
+
+
+def test_hours_are_entered_on_the_command_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert _exit_code(["progress", "--add-hours", "1", "2.5", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["weeks"][0]["hours_by_hand"] == 2.5
+    assert _exit_code(["progress", "--add-hours", "1", "0.5"]) == 0
+    shown = capsys.readouterr().out
+    assert "hours, by hand" in shown
+    assert "3 " in shown
+    assert _exit_code(["progress", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["weeks"][0]["hours_by_hand"] == 3
+    assert _exit_code(["progress", "--add-hours", "15", "1"]) == 2
+    assert _exit_code(["progress", "--add-hours", "1", "-1"]) == 2
+    assert summary().weeks[0].hours_by_hand == 3
 
 
 def test_the_introduction_has_no_quoted_hours() -> None:
