@@ -5,12 +5,12 @@ two. Both hierarchies are read: v2 (`cpu.max`, `memory.max`) and v1 (`cpu.cfs_qu
 limit may sit on any ancestor, and the tightest one holds. Formats: the kernel's Documentation/admin-guide/cgroup-v2.rst
 and cgroup-v1/memory.rst.
 
-What is not covered: hierarchies mounted elsewhere than /sys/fs/cgroup, and `memory.high`, which slows but does not
-stop.
+Limitations: hierarchies mounted elsewhere than /sys/fs/cgroup, and `memory.high`, which slows but does not stop.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -61,9 +61,10 @@ def limits(membership: str, read: Callable[[str], str | None]) -> Limits:
                 cores.append(_cores_v2(f"{MOUNT}{group}", read))
                 memory.append(_memory(f"{MOUNT}{group}/memory.max", read))
             if "cpu" in controllers.split(","):
-                cores.append(_cores_v1(f"{MOUNT}/{controllers}{group}", read))
+                cores += [_cores_v1(f"{mount}{group}", read) for mount in _mounts_v1("cpu", controllers)]
             if "memory" in controllers.split(","):
-                memory.append(_memory(f"{MOUNT}/{controllers}{group}/memory.limit_in_bytes", read))
+                files = [f"{mount}{group}/memory.limit_in_bytes" for mount in _mounts_v1("memory", controllers)]
+                memory += [_memory(file, read) for file in files]
     return Limits(
         cores=min((limit for limit in cores if limit is not None), default=None),
         memory_bytes=min((limit for limit in memory if limit is not None), default=None),
@@ -76,6 +77,16 @@ def _with_ancestors(path: str) -> Iterator[str]:
         yield path.rstrip("/")
         path = path.rstrip("/").rpartition("/")[0]
     yield ""
+
+
+def _mounts_v1(controller: str, controllers: str) -> Iterator[str]:
+    """Yield where a v1 hierarchy may be mounted.
+
+    The kernel lists its controllers in one order (`cpuacct,cpu`), a distribution names the mount in another
+    (`cpu,cpuacct`), and most make a link for each controller by itself.
+    """
+    orders = itertools.permutations(controllers.split(","))
+    yield from dict.fromkeys([f"{MOUNT}/{controller}", *(f"{MOUNT}/{','.join(order)}" for order in orders)])
 
 
 def _cores_v2(group: str, read: Callable[[str], str | None]) -> float | None:

@@ -1,15 +1,17 @@
 """NVIDIA GPUs as NVML reports them: none is a normal answer, never an error.
 
-What is not covered: GPUs of other makers, and MIG slices (the whole device is named).
+Limitations: GPUs of other makers, and MIG slices (the whole device is named).
 """
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from types import ModuleType
+
+UNNAMED = "GPU without a readable name"
 
 
 @dataclass(frozen=True)
@@ -45,13 +47,14 @@ def gpus() -> tuple[Gpu, ...]:
 
 
 def list_gpus(library: ModuleType) -> tuple[Gpu, ...]:
-    """List what an open NVML sees; a device that it cannot describe is left out."""
+    """List what an open NVML sees; a device that it cannot open is left out, one whose name it garbles is unnamed."""
     found = []
     for index in range(count_devices(library)):
         with contextlib.suppress(library.NVMLError):
             device = library.nvmlDeviceGetHandleByIndex(index)
-            name, driver = library.nvmlDeviceGetName(device), library.nvmlSystemGetDriverVersion()
-            found.append(Gpu(str(name), _memory_bytes(library, device), str(driver)))
+            name = _text(library, library.nvmlDeviceGetName, device)
+            driver = _text(library, library.nvmlSystemGetDriverVersion)
+            found.append(Gpu(name or UNNAMED, _memory_bytes(library, device), driver or "unknown"))
     return tuple(found)
 
 
@@ -61,6 +64,15 @@ def count_devices(library: ModuleType) -> int:
         return int(library.nvmlDeviceGetCount())
     except library.NVMLError:
         return 0
+
+
+def _text(library: ModuleType, ask: Callable[..., object], *arguments: object) -> str:
+    """Return what NVML answers as text, or "" where it has no answer or one that is no UTF-8."""
+    try:
+        answer = ask(*arguments)
+        return answer.decode() if isinstance(answer, bytes) else str(answer)
+    except (library.NVMLError, UnicodeDecodeError):
+        return ""
 
 
 def _memory_bytes(library: ModuleType, device: object) -> int | None:

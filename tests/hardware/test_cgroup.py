@@ -63,3 +63,18 @@ def test_a_hybrid_machine_reads_v1_where_v2_has_no_controllers() -> None:
 @pytest.mark.parametrize("membership", ["", "0::/\n", "3:cpuset:/\n"])
 def test_no_files_means_no_limits(membership: str) -> None:
     assert limits(membership, {}.get) == Limits()
+
+
+@pytest.mark.parametrize("listed", ["cpuacct,cpu", "cpu,cpuacct"])
+@pytest.mark.parametrize("mount", ["cpu,cpuacct", "cpuacct,cpu", "cpu"])
+def test_v1_controllers_are_found_whatever_order_the_kernel_and_the_mount_name_them_in(listed: str, mount: str) -> None:
+    files = {
+        f"/sys/fs/cgroup/{mount}/cpu.cfs_quota_us": "200000",
+        f"/sys/fs/cgroup/{mount}/cpu.cfs_period_us": "100000",
+    }
+    assert limits(f"8:{listed}:/docker/a\n", files.get) == Limits(cores=2.0)
+
+
+def test_v1_memory_that_shares_a_mount_is_found_too() -> None:
+    files = {"/sys/fs/cgroup/hugetlb,memory/app/memory.limit_in_bytes": "1073741824\n"}
+    assert limits("3:memory,hugetlb:/app\n", files.get) == Limits(memory_bytes=2**30)

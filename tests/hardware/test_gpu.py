@@ -3,7 +3,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
-from labsupport.hardware.gpu import Gpu, gpus, list_gpus, nvml
+from labsupport.hardware.gpu import UNNAMED, Gpu, gpus, list_gpus, nvml
 
 
 class NoSuchFeatureError(Exception):
@@ -37,6 +37,19 @@ def test_a_device_without_memory_of_its_own_has_no_size() -> None:
 def test_a_lost_device_or_a_dead_driver_is_no_error() -> None:
     assert list_gpus(fake_nvml(nvmlDeviceGetHandleByIndex=refuse)) == ()
     assert list_gpus(fake_nvml(nvmlDeviceGetCount=refuse)) == ()
+
+
+def test_a_device_whose_name_or_driver_cannot_be_read_is_still_there() -> None:
+    def garbled(*_: Any) -> str:
+        return b"\xf8\x95".decode()
+
+    unnamed = list_gpus(fake_nvml(nvmlDeviceGetName=garbled, nvmlSystemGetDriverVersion=garbled))
+    assert unnamed == (Gpu(UNNAMED, 80 * 2**30, "unknown"),) * 2
+    assert list_gpus(fake_nvml(nvmlDeviceGetName=refuse))[0] == Gpu(UNNAMED, 80 * 2**30, "570.86")
+
+
+def test_names_that_come_as_bytes_are_decoded() -> None:
+    assert list_gpus(fake_nvml(nvmlDeviceGetName=lambda _: b"H100"))[0].name == "H100"
 
 
 def test_the_real_library_answers_the_same_way_with_and_without_a_driver() -> None:

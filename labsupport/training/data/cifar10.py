@@ -3,7 +3,7 @@
 The publisher's Python version is a set of pickles, and unpickling runs what the file says; the binary version is
 plain bytes: records of one label and 3,072 pixels, red, green and blue one after the other.
 
-What is not covered: CIFAR-100 (`hf:uoft-cs/cifar100`).
+CIFAR-100 is `hf:uoft-cs/cifar100`.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from labsupport.errors import LabsError
 from labsupport.training.data.download import Published, exclusive, fetch
 from labsupport.training.data.info import DatasetInfo, Task
 from labsupport.training.data.samples import ImageTensors
+from labsupport.workspace import workspace
 
 # https://www.cs.toronto.edu/~kriz/cifar.html, digest as given there
 ARCHIVE = Published("https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz", "c32a1d4ab5d03f1284b67883e8d87530")
@@ -30,6 +31,7 @@ FILES = {"train": tuple(f"data_batch_{number}.bin" for number in range(1, 6)), "
 CLASSES = 10
 SIDE, CHANNELS = 32, 3
 RECORD_BYTES = 1 + CHANNELS * SIDE * SIDE
+RECORDS_PER_FILE = 10_000  # a file that was cut between two records would pass as a smaller data set
 # Of the 50,000 training images on the scale 0 to 1, per channel; the values that public recipes use.
 MEAN, STD = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)
 
@@ -39,14 +41,19 @@ def load_cifar10(
 ) -> tuple[ImageTensors, DatasetInfo]:
     """Return 50,000 training or 10,000 test images from `folder`, unpacked and downloaded there first if need be.
 
+    From a folder that cannot be written the archive is unpacked into the workspace.
+
     Raises:
         LabsError: not there and not to be downloaded, or a damaged file.
     """
     unpacked = folder / FOLDER
     if not unpacked.is_dir():
-        with exclusive(folder, "cifar-10"):
-            if not unpacked.is_dir():  # while this process waited, another may have done it
-                _provide(folder, archive)
+        place = folder if _can_be_written(folder) else workspace("data")
+        unpacked = place / FOLDER
+        if not unpacked.is_dir():
+            with exclusive(place, "cifar-10"):
+                if not unpacked.is_dir():  # while this process waited, another may have done it
+                    _provide(folder, place, archive)
     images, labels = read_batches([unpacked / name for name in FILES[split]])
     samples = ImageTensors(
         images, labels, full_scale=255.0, mean=torch.tensor(MEAN), std=torch.tensor(STD), image_size=image_size
@@ -63,21 +70,30 @@ def load_cifar10(
     )
 
 
+def _can_be_written(folder: Path) -> bool:
+    """Try it: permissions do not tell for root, nor on a file system that is mounted read-only."""
+    try:
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError:
+        return False
+    return True
+
+
 def read_batches(paths: list[Path]) -> tuple[torch.Tensor, torch.Tensor]:
     """Return images (N, 3, 32, 32) uint8 and labels (N,) int64 of batch files, in order.
 
     Raises:
-        LabsError: a file is missing, is not a whole number of records, or holds a label above 9.
+        LabsError: a file is missing, has another length than it was published with, or holds a label above 9.
     """
     batches = []
     for path in paths:
         if not path.is_file():
             raise LabsError(f"data set cifar10: {path} is missing: delete {path.parent}, it will be unpacked again")
         content = np.fromfile(path, dtype=np.uint8)
-        if not content.size or content.size % RECORD_BYTES:
+        if content.size != RECORDS_PER_FILE * RECORD_BYTES:
             raise LabsError(
-                f"data set cifar10: {path} has {content.size} bytes, which is not a whole number of records of "
-                f"{RECORD_BYTES}: delete {path.parent}, it will be unpacked again"
+                f"data set cifar10: {path} has {content.size:,} bytes, {RECORDS_PER_FILE * RECORD_BYTES:,} were "
+                f"published: delete {path.parent}, it will be unpacked again"
             )
         records = content.reshape(-1, RECORD_BYTES)
         if (highest := records[:, 0].max()) >= CLASSES:
@@ -90,10 +106,10 @@ def read_batches(paths: list[Path]) -> tuple[torch.Tensor, torch.Tensor]:
     return torch.from_numpy(images), torch.from_numpy(records[:, 0].astype(np.int64))
 
 
-def _provide(folder: Path, archive: Published) -> None:
-    """Unpack the archive into `folder`, or download it first."""
+def _provide(folder: Path, place: Path, archive: Published) -> None:
+    """Unpack the archive that is in `folder` into `place`, or download it there first."""
     try:
-        path = fetch(archive, folder)
+        path = fetch(archive, folder if (folder / archive.file_name).exists() else place)
     except LabsError as error:
         for name in PYTHON_VERSION:
             if (folder / name).exists():
@@ -102,7 +118,7 @@ def _provide(folder: Path, archive: Published) -> None:
                     "runs code"
                 ) from error
         raise
-    unpack(path, folder)
+    unpack(path, place)
 
 
 def unpack(archive: Path, folder: Path) -> None:

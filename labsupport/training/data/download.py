@@ -1,11 +1,10 @@
 """Fetch one published file over HTTPS: resumable, its published digest verified, atomic, once for all processes.
 
-What is not covered: mirrors and proxies beyond what the environment tells urllib (`https_proxy`).
+Limitations: no mirrors, and no proxies beyond what the environment tells urllib (`https_proxy`).
 """
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import http.client
 import os
@@ -78,8 +77,9 @@ def md5_of(path: Path) -> str:
 @contextmanager
 def exclusive(folder: Path, name: str) -> Iterator[None]:
     """Let one process at a time into the block: the workers of one machine ask for the same file at the same moment."""
-    with (folder / f".{name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # released when the file is closed, also by a killed process
+    from filelock import FileLock
+
+    with FileLock(folder / f".{name}.lock"):  # released by the kernel when its process is killed
         yield
 
 

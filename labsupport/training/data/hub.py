@@ -3,7 +3,7 @@
 Which columns hold image and label, or text, is read from the data set's own schema where that is clear. No code of a
 data set is run: the library no longer runs loading scripts, and file formats made of pickles are not offered here.
 
-What is not covered: streaming, several text columns, tokenizers (text is read as bytes, labsupport.training.data.text).
+Limitations: no streaming, one text column, no tokenizers (text is read as bytes, labsupport.training.data.text).
 """
 
 from __future__ import annotations
@@ -27,6 +27,13 @@ if TYPE_CHECKING:
 
 FOLDER_MARKS = ("/", ".", "~")  # a name that starts so is a folder, whatever the current one holds
 FORMATS = ("csv", "imagefolder", "json", "parquet", "text")
+SUFFIXES = {
+    "csv": (".csv", ".tsv"),
+    "json": (".json", ".jsonl", ".ndjson"),
+    "parquet": (".parquet",),
+    "text": (".txt",),
+}
+HEAD_BYTES = 65_536
 HELD_OUT = ("test", "validation", "valid", "val", "dev")  # the first of these that a data set has is our test split
 IMAGE_TEST_SHARE = 0.1  # where a data set has no such split
 NATIVE_UP_TO = 64  # pixels: smaller square images keep their size, others become 224
@@ -190,6 +197,9 @@ def _fetch(name: str, root: Path | None) -> Mapping[str, datasets.Dataset]:
                 f"or {', '.join(f'hf:{known}' for known in FORMATS)} with {field('data_root')}"
             )
         )
+    if name in SUFFIXES:
+        assert root is not None, "a format without a folder was refused above"
+        _refuse_unreadable(name, root)
     try:
         if name in FORMATS:
             loaded = datasets.load_dataset(name, data_dir=str(root), cache_dir=cache)
@@ -204,10 +214,28 @@ def _fetch(name: str, root: Path | None) -> Mapping[str, datasets.Dataset]:
             f"data set hf:{name} cannot be reached ({_first_line(error)}): download it where there is a connection, "
             "keep it with save_to_disk and name that folder as hf:/<folder>; digits and text are bundled"
         ) from error
-    # RuntimeError: a repository with a loading script, which is not run. ValueError: an unknown configuration.
-    except (DatasetsError, OSError, RuntimeError, ValueError) as error:
-        raise LabsError(f"data set hf:{name} cannot be loaded: {_first_line(error.__cause__ or error)}") from error
+    # What the library's readers raise on a file of another shape: they do not agree on one class. RuntimeError is also
+    # a repository with a loading script, which is not run, and ValueError an unknown configuration.
+    except (DatasetsError, OSError, RuntimeError, ValueError, TypeError, LookupError, AttributeError) as error:
+        reason = _first_line(error.__cause__ or error)
+        if "corresponds to no data" in reason:
+            reason = "its files hold no rows"
+        where = f" from {root}" if name in FORMATS else ""
+        raise LabsError(f"data set hf:{name} cannot be loaded{where}: {reason}") from error
     return {"train": loaded} if isinstance(loaded, datasets.Dataset) else loaded
+
+
+def _refuse_unreadable(name: str, root: Path) -> None:
+    """Refuse, by its name, a file that the library's reader ends on with StopIteration or takes the process down."""
+    for path in sorted(path for path in root.rglob("*") if path.is_file()):
+        if path.name.startswith(".") or path.suffix.lower() not in SUFFIXES[name]:
+            continue
+        with path.open("rb") as file:
+            head = file.read(HEAD_BYTES).strip(b" \t\r\n\xef\xbb\xbf")  # the last three mark UTF-8
+        if not head:
+            raise LabsError(f"data set hf:{name}: {path} is empty: delete it or put data into it")
+        if name == "json" and head[:1] not in (b"{", b"["):
+            raise LabsError(f"data set hf:{name}: {path} holds no JSON objects: write one object per line, or a list")
 
 
 def _first_line(error: BaseException) -> str:

@@ -3,7 +3,9 @@
 Any images laid out so will do. ImageNet itself must be asked for at image-net.org; its validation images come in one
 flat folder and must first be moved into folders named like those of train.
 
-What is not covered: archives read without unpacking, and decoding on a GPU.
+Hidden files are left out: macOS leaves a `._x.JPEG` beside each x.JPEG on foreign disks, which holds no picture.
+
+Limitations: archives are not read without unpacking, and nothing is decoded on a GPU.
 """
 
 from __future__ import annotations
@@ -56,7 +58,7 @@ def load_imagenet(split: str, root: Path, image_size: int | None = None) -> tupl
     for name in _class_names(folder):
         if name not in classes:
             raise LabsError(f"data set imagenet: class {name} of {folder} is not in {root / FOLDERS['train']}")
-        images = sorted(entry.path for entry in os.scandir(folder / name) if entry.name.lower().endswith(EXTENSIONS))
+        images = sorted(entry.path for entry in os.scandir(folder / name) if _is_image(entry))
         if not images:
             raise LabsError(
                 f"data set imagenet: {folder / name} has no {', '.join(EXTENSIONS)} files: add some or delete it"
@@ -73,6 +75,11 @@ def load_imagenet(split: str, root: Path, image_size: int | None = None) -> tupl
         channels=3,
         image_size=size,
     )
+
+
+def _is_image(entry: os.DirEntry[str]) -> bool:
+    """Say whether an entry counts as an image; a link that leads nowhere does, and is reported when it is read."""
+    return entry.name.lower().endswith(EXTENSIONS) and not entry.name.startswith(".") and not entry.is_dir()
 
 
 def _class_names(folder: Path) -> list[str]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
 import tarfile
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -13,11 +15,26 @@ import torch
 
 from labsupport.errors import LabsError
 from labsupport.training.data import load_dataset
-from labsupport.training.data.cifar10 import ARCHIVE, FILES, FOLDER, MEAN, RECORD_BYTES, STD, load_cifar10
+from labsupport.training.data.cifar10 import (
+    ARCHIVE,
+    FILES,
+    FOLDER,
+    MEAN,
+    RECORD_BYTES,
+    RECORDS_PER_FILE,
+    STD,
+    load_cifar10,
+)
 from labsupport.training.data.download import Published
 
 PER_FILE = 4
 REFUSED = "https://127.0.0.1:9/cifar-10-binary.tar.gz"  # port 9 (discard): nothing listens
+
+
+@pytest.fixture(autouse=True)
+def small_files(monkeypatch):
+    """Let a whole batch file have four records instead of ten thousand."""
+    monkeypatch.setattr("labsupport.training.data.cifar10.RECORDS_PER_FILE", PER_FILE)
 
 
 def batch(seed: int) -> bytes:
@@ -124,9 +141,9 @@ def test_an_archive_that_lacks_a_batch_leaves_nothing_behind(tmp_path):
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
-        (BATCHES["test_batch.bin"][:-1], "12291 bytes, which is not a whole number of records of 3073"),
+        (BATCHES["test_batch.bin"][:-1], "has 12,291 bytes, 12,292 were published"),
         (b"", "0 bytes"),
-        (bytes([10]) + bytes(RECORD_BYTES - 1), "label 10, 0 to 9 are possible"),
+        (bytes([10]) + bytes(PER_FILE * RECORD_BYTES - 1), "label 10, 0 to 9 are possible"),
         (None, "test_batch.bin is missing"),
     ],
 )
@@ -154,3 +171,33 @@ def test_the_version_made_of_pickles_is_not_opened_and_the_error_says_why(tmp_pa
     (tmp_path / "cifar-10-python.tar.gz").write_bytes(b"pickles")
     with pytest.raises(LabsError, match=r"cifar-10-python.tar.gz.*is not opened: unpickling runs code"):
         load_cifar10("train", tmp_path, archive=Published(REFUSED, ARCHIVE.md5))
+
+
+def test_the_published_files_have_ten_thousand_records_each(monkeypatch):
+    monkeypatch.undo()
+    assert RECORDS_PER_FILE == 10_000
+
+
+def test_a_file_that_was_cut_between_two_records_is_refused(tmp_path):
+    published = archive(tmp_path)
+    load_cifar10("test", tmp_path, archive=published)
+    file = tmp_path / FOLDER / "test_batch.bin"
+    file.write_bytes(file.read_bytes()[: 3 * RECORD_BYTES])
+    with pytest.raises(LabsError, match=r"test_batch\.bin has 9,219 bytes, 12,292 were published"):
+        load_cifar10("test", tmp_path, archive=published)
+
+
+def test_an_archive_in_a_folder_that_cannot_be_written_is_unpacked_in_the_workspace(tmp_path, monkeypatch, isolated):
+    published = archive(tmp_path)
+    real = tempfile.TemporaryFile
+
+    def read_only(*args, dir, **kwargs):
+        if Path(dir) == tmp_path:
+            raise OSError(errno.EROFS, "Read-only file system")
+        return real(*args, dir=dir, **kwargs)
+
+    monkeypatch.setattr("tempfile.TemporaryFile", read_only)
+    samples, _ = load_cifar10("test", tmp_path, archive=published)
+    assert len(samples) == PER_FILE
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["cifar-10-binary.tar.gz", "workspace"]
+    assert (isolated / "data" / FOLDER / "test_batch.bin").is_file()

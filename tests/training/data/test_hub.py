@@ -228,3 +228,31 @@ def test_without_a_connection_one_line_says_what_to_do(tmp_path):
     assert done.stdout.count("\n") == 1
     assert "hf:some-owner/some-name:some-configuration cannot be reached" in done.stdout
     assert "save_to_disk" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "sentence"),
+    [
+        ("json", b"", r"rows\.json is empty: delete it or put data into it"),
+        ("json", b"\n \n", r"rows\.json is empty"),
+        ("json", b"null", r"rows\.json holds no JSON objects: write one object per line, or a list"),
+        ("json", b"[]", "its files hold no rows"),
+        ("json", b'{"text": "a"', "JSON parse error"),
+        ("csv", b"", r"rows\.csv is empty"),
+        ("csv", b"text\n", "its files hold no rows"),
+        ("parquet", b"", r"rows\.parquet is empty"),
+        ("parquet", b"PAR1", "cannot be loaded from"),
+    ],
+)
+def test_a_file_without_rows_or_of_another_shape_is_refused_in_one_line(tmp_path, name, content, sentence):
+    (tmp_path / f"rows.{name}").write_bytes(content)
+    with pytest.raises(LabsError, match=sentence) as refused:
+        load_dataset(f"hf:{name}", root=tmp_path)
+    assert "\n" not in str(refused.value)
+
+
+def test_a_hidden_file_beside_the_data_does_not_count(tmp_path):
+    (tmp_path / "rows.json").write_text('{"text": "abcdefgh"}\n' * 40)
+    (tmp_path / ".rows.json").write_text("")
+    samples, _ = load_dataset("hf:json", root=tmp_path, sequence=8)
+    assert len(samples) > 0

@@ -116,3 +116,21 @@ def test_an_image_that_cannot_be_decoded_is_named_when_it_is_asked_for(root, dam
     samples[0]
     with pytest.raises(LabsError, match=r"z.JPEG cannot be decoded"):
         samples[1]
+
+
+def test_hidden_files_and_folders_named_like_images_are_left_out(root):
+    (root / "train" / "n01" / "._a.png").write_bytes(b"\0\5\x16\7" + bytes(400))  # AppleDouble
+    (root / "train" / "n01" / ".DS_Store").write_bytes(b"\0")
+    (root / "train" / "n02" / "thumbs.png").mkdir()
+    (root / "train" / ".cache").mkdir()
+    samples, info = load_dataset("imagenet", root=root, image_size=16)
+    assert [Path(path).name for path, _ in samples.files] == ["a.png", "z.JPEG", "b.png"]
+    assert info.num_classes == 2
+
+
+def test_a_link_that_leads_nowhere_is_refused_by_name_when_it_is_read(root):
+    (root / "train" / "n01" / "gone.png").symlink_to(root / "nowhere.png")
+    samples, _ = load_dataset("imagenet", root=root, image_size=16)
+    assert len(samples) == 4
+    with pytest.raises(LabsError, match=r"gone\.png cannot be decoded"):
+        samples[1]
