@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from labsupport.receipts.physics import RULES, Claim, Clause, examine
+from labsupport.receipts.physics import RULES, Claim, Clause, Severity, examine
 
 # Llama-2-7B on H100 SXM (bf16, dense) and on A100-40GB, from the models' and cards' data sheets.
 P = 6.74e9
@@ -434,6 +434,33 @@ def test_there_are_twenty_rules_and_every_clause_has_its_cases() -> None:
     assert [rule.code for rule in RULES] == [f"R{number}" for number in range(1, 21)]
     assert set(CASES) == set(CLAUSES)
     assert all(all(columns) for columns in CASES.values())
+
+
+# What can be true, and needs a written explanation; all else cannot be true.
+NEEDS_EXPLANATION = {
+    "mfu_is_usual",
+    "efficiency_does_not_rise",
+    "efficiency_is_at_most_one",
+    "serial_fraction_does_not_fall",
+    "speedup_obeys_amdahl",
+    "target_detects_broken_batching",
+    "engine_speedup_has_a_cause",
+    "speedup_names_its_baseline",
+    "wall_and_cpu_time_agree",
+    "measured_states_its_samples",
+    "measured_varies_little",
+    "measured_states_its_load",
+}
+
+
+@pytest.mark.parametrize("name", CLAUSES)
+def test_what_cannot_be_true_is_an_error_and_what_needs_an_explanation_a_warning(name: str) -> None:
+    assert (CLAUSES[name][1].severity is Severity.WARNING) == (name in NEEDS_EXPLANATION)
+
+
+def test_the_gravest_clause_of_each_rule() -> None:
+    warnings = {rule.code for rule in RULES if rule.severity is Severity.WARNING}
+    assert warnings == {"R5", "R18", "R19"}
 
 
 @pytest.mark.parametrize(("name", "quantities"), cases(0))
