@@ -25,6 +25,14 @@ def settle() -> None:
         os.environ[VARIABLE] = str(Path.cwd() / name)
 
 
+def home() -> Path | None:
+    """Return the user's home folder; None for a user without one, such as a bare number in a container."""
+    try:
+        return Path.home()
+    except RuntimeError:
+        return None
+
+
 def workspace(*parts: str) -> Path:
     """Return a folder of the workspace, made if need be; its path is absolute.
 

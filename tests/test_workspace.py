@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from labsupport.errors import LabsError
-from labsupport.workspace import VARIABLE, workspace
+from labsupport.workspace import VARIABLE, home, workspace
 
-ASK = "from labsupport.workspace import workspace; print(workspace())"
+ASK = "from labsupport.workspace import home, workspace; print(workspace())"
 
 
 def test_a_relative_workspace_stays_where_the_command_was_given(tmp_path, monkeypatch):
@@ -35,3 +35,17 @@ def test_a_home_folder_that_is_not_there_is_named(monkeypatch):
     monkeypatch.setenv(VARIABLE, "~nobody-of-this-name/labs")
     with pytest.raises(LabsError, match="~nobody-of-this-name/labs: there is no such home folder"):
         workspace()
+
+
+def test_a_user_without_a_home_folder_has_none(monkeypatch):
+    monkeypatch.delenv("HOME")
+    monkeypatch.setattr("os.getuid", lambda: 54_321)
+    assert home() is None
+
+
+def test_a_user_without_a_home_folder_can_still_take_a_receipt(monkeypatch):
+    from labsupport.receipts import provenance
+
+    monkeypatch.delenv("HOME")
+    monkeypatch.setattr("os.getuid", lambda: 54_321)
+    assert provenance.short_command(["/x/labs", "train"]) == "labs train"

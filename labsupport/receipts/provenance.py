@@ -20,6 +20,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from labsupport.receipts.receipt import Kind, Receipt
+from labsupport.workspace import home
 
 COMMAND_VARIABLE = "LABS_COMMAND"
 UNKNOWN = "unknown"
@@ -66,7 +67,9 @@ def short_command(argv: Sequence[str]) -> str:
         secret = option.startswith("-") and any(word in option.lower() for word in _SECRET_WORDS)
         shown.append("***" if hide_next else f"{option}=***" if secret and equals else argument)
         hide_next = secret and not equals
-    line = shlex.join(shown).replace(f"{Path.home()}/", "~/")
+    line = shlex.join(shown)
+    if folder := home():
+        line = line.replace(f"{folder}/", "~/")
     return line if len(line) <= _COMMAND_CHARACTERS else line[: _COMMAND_CHARACTERS - 3] + "..."
 
 

@@ -5,8 +5,7 @@ claims one or more, and on a small host they would wait for one another for ever
 authentication token on loopback; a short temporary folder, since Unix sockets allow 107 characters of path. Ray gives a
 node 30 s to start, which a loaded host can miss, so the start is tried three times.
 
-What is not covered: joining an existing cluster is `ray.init(address=...)`, which this module leaves alone when
-RAY_ADDRESS is set.
+A cluster that RAY_ADDRESS names is joined as it is.
 """
 
 from __future__ import annotations
@@ -48,6 +47,12 @@ WORKER_ENVIRONMENT = {
 }
 
 
+# The path of a Unix socket has at most 107 characters. Ray puts /session_<date>_<time>_<microseconds>_<pid> and
+# /sockets/plasma_store.<n> behind its folder, 66 characters in all; the name of our folder takes 18.
+LONGEST_PLACE = 107 - 66 - 18
+SHORT_PLACES = ("/tmp", "/var/tmp", "/dev/shm")  # noqa: S108 - a private folder is made inside
+
+
 @dataclass(frozen=True)
 class Session:
     """Where a started Ray can be seen."""
@@ -80,7 +85,7 @@ def start(*, dashboard: bool = False) -> Session:
         return _session(ray.get_runtime_context(), None, time.monotonic() - began)
     _stay_on_loopback()
     for attempt in range(1, START_TRIES + 1):
-        folder = Path(tempfile.mkdtemp(prefix="labs-ray-"))
+        folder = _session_folder()
         try:
             ray.init(
                 address="local",
@@ -105,6 +110,24 @@ def start(*, dashboard: bool = False) -> Session:
             _started = _session(ray.get_runtime_context(), folder, time.monotonic() - began)
             return _started
     raise AssertionError("unreachable: the last try returns or raises")
+
+
+def _session_folder() -> Path:
+    """Make a folder for Ray's files, in a place whose path leaves room for the names of Ray's sockets.
+
+    Batch systems set TMPDIR to a folder of the job, many levels deep.
+
+    Raises:
+        LabsError: no such place can be written.
+    """
+    chosen = tempfile.gettempdir()
+    for place in (chosen, *SHORT_PLACES):
+        if len(os.path.abspath(place)) <= LONGEST_PLACE and os.access(place, os.W_OK | os.X_OK):
+            return Path(tempfile.mkdtemp(prefix="labs-ray-", dir=place))
+    raise LabsError(
+        f"TMPDIR={chosen}: its path is too long for Ray's sockets, at most {LONGEST_PLACE} characters fit, and none of "
+        f"{', '.join(SHORT_PLACES)} can be written; set TMPDIR to a shorter folder"
+    )
 
 
 def _refuse_unreachable(address: str) -> None:

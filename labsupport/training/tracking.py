@@ -7,12 +7,13 @@ given to another process sooner or later.
 
 Set MLFLOW_TRACKING_URI and the same calls go to a server, which keeps artifacts where it wants.
 
-What is not covered: runs of a driver of another workspace that was killed; only the next one there knows its locks.
+A workspace that was moved takes its artifacts along, and an experiment that was deleted in MLflow's UI is restored.
+
+Limitations: runs of a driver of another workspace that was killed; only the next one there knows its locks.
 """
 
 from __future__ import annotations
 
-import fcntl
 import logging
 import math
 import os
@@ -24,7 +25,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from labsupport.errors import LabsError
 from labsupport.workspace import workspace
@@ -39,6 +40,7 @@ log = logging.getLogger(__name__)
 
 VARIABLE = "MLFLOW_TRACKING_URI"
 EXPERIMENT = "training"
+DELETED = "deleted"  # MLflow's lifecycle stage of what was deleted in its UI, and not yet for good
 LOCK_TAG = "labs.lock"
 LOCKS = "tracking"  # folder of the workspace
 DATABASES = ("sqlite", "postgresql", "mysql", "mssql")  # schemes of stores that have no place for artifacts
@@ -51,7 +53,21 @@ ADVICE = f"; set {VARIABLE} to a server or a database, unset it for a file in th
 
 def tracking_uri() -> str:
     """Return where runs are kept: MLFLOW_TRACKING_URI, else a sqlite file in the workspace."""
-    return os.environ.get(VARIABLE) or f"sqlite:///{workspace() / 'mlflow.db'}"
+    return os.environ.get(VARIABLE) or _sqlite_uri(_database())
+
+
+def _database() -> Path:
+    return workspace() / "mlflow.db"
+
+
+def _sqlite_uri(file: Path) -> str:
+    """Return the address of a file, also of one whose path holds what has a meaning in an address, such as `?`."""
+    escaped = quote(str(file))
+    if escaped == str(file):
+        return f"sqlite:///{file}"
+    # The driver is named because of MLflow: it takes what follows a bare sqlite:/// for a path, and would make a folder
+    # with the escapes in its name.
+    return f"sqlite+pysqlite:///{escaped}"
 
 
 def client() -> MlflowClient:
@@ -88,8 +104,8 @@ def _explained(what: str, advice: str = "") -> Iterator[None]:
 def _failing_at_once(uri: str) -> Iterator[None]:
     """Let the first call say that a store is not there, without a second try."""
     scheme, _, rest = uri.partition(":///")
-    file = Path(rest.partition("?")[0])
-    if scheme == "sqlite" and file.parent.is_dir() and rest:
+    file = Path(unquote(rest.partition("?")[0]))
+    if scheme.partition("+")[0] == "sqlite" and file.parent.is_dir() and rest:
         with closing(sqlite3.connect(file, timeout=BUSY_S)) as database:
             database.execute("BEGIN IMMEDIATE")  # the lock of a writer; closing gives it back
     retries = os.environ[RETRIES_VARIABLE]
@@ -173,12 +189,34 @@ class RunTracker:
 
 
 def _experiment(store: MlflowClient) -> str:
-    found = store.get_experiment_by_name(EXPERIMENT)
-    if found is not None:
-        return str(found.experiment_id)
     database = urlsplit(tracking_uri()).scheme.partition("+")[0] in DATABASES
     location = (workspace("mlartifacts") / EXPERIMENT).as_uri() if database else None
-    return str(store.create_experiment(EXPERIMENT, artifact_location=location))
+    found = store.get_experiment_by_name(EXPERIMENT)
+    if found is None:
+        return str(store.create_experiment(EXPERIMENT, artifact_location=location))
+    if found.lifecycle_stage == DELETED:
+        store.restore_experiment(found.experiment_id)
+        log.warning("MLflow experiment %s had been deleted; it was restored for this run", EXPERIMENT)
+    if location and not os.environ.get(VARIABLE) and found.artifact_location != location:
+        _move_artifacts(found.experiment_id, found.artifact_location, location)
+    return str(found.experiment_id)
+
+
+def _move_artifacts(experiment_id: str, before: str, location: str) -> None:
+    """Let the experiment and its runs name the present workspace.
+
+    MLflow keeps absolute addresses and has no call to change them: a run would write into the place that the workspace
+    was moved away from, and make it anew.
+    """
+    with closing(sqlite3.connect(_database(), timeout=BUSY_S)) as database, database:
+        database.execute(
+            "UPDATE experiments SET artifact_location = ? WHERE experiment_id = ?", (location, experiment_id)
+        )
+        database.execute(
+            "UPDATE runs SET artifact_uri = ? || substr(artifact_uri, ?) "
+            "WHERE experiment_id = ? AND substr(artifact_uri, 1, ?) = ?",
+            (location, len(before) + 1, experiment_id, len(before), before),
+        )
 
 
 def sweep_stale_runs(store: MlflowClient, experiment_id: str) -> list[str]:
@@ -200,29 +238,34 @@ class _Lock:
     """Held while a run is tracked; nobody knows its name before it is held."""
 
     def __init__(self) -> None:
+        from filelock import FileLock
+
         self.name = uuid.uuid4().hex
         self._path = workspace(LOCKS) / self.name
-        self._file = self._path.open("w")
-        fcntl.flock(self._file, fcntl.LOCK_EX)
+        self._lock = FileLock(self._path)
+        self._lock.acquire()
 
     def release(self) -> None:
         self._path.unlink(missing_ok=True)
-        self._file.close()
+        self._lock.release()
 
 
 @contextmanager
 def _taken_over(path: Path) -> Iterator[bool]:
     """Take the lock of a driver and tell whether it is gone; without the file it is one of another workspace."""
-    try:
-        file = path.open("r+")
-    except FileNotFoundError:
+    from filelock import FileLock, Timeout
+
+    if not path.exists():
         yield False
         return
-    with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield False
-            return
+    lock = FileLock(path)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        yield False
+        return
+    try:
         yield True
         path.unlink(missing_ok=True)
+    finally:
+        lock.release()

@@ -191,3 +191,46 @@ def test_a_server_chooses_where_artifacts_go_and_a_database_is_given_a_folder(
     monkeypatch.setattr(tracking, "client", lambda: store)
     assert RunTracker(SPEC, "somewhere").place == place
     assert store.location == ((Path(isolated) / "mlartifacts" / EXPERIMENT).as_uri() if own_folder else None)
+
+
+def tracked(result) -> str:
+    """Return the id of a finished run."""
+    tracker = RunTracker(SPEC, "tracked")
+    tracker.finish(result)
+    return tracker.run_id
+
+
+def artifacts(run_id: str) -> list[str]:
+    return [item.path for item in client().list_artifacts(run_id, "events")]
+
+
+def test_a_workspace_that_was_moved_takes_its_runs_and_artifacts_along(tmp_path, monkeypatch):
+    result = train_alone(SPEC, tmp_path / "run")
+    monkeypatch.setenv("LABS_WORKSPACE", str(tmp_path / "old place"))
+    before = tracked(result)
+    (tmp_path / "old place").rename(tmp_path / "new")
+    monkeypatch.setenv("LABS_WORKSPACE", str(tmp_path / "new"))
+    after = tracked(result)
+    assert not (tmp_path / "old place").exists()
+    assert artifacts(before) == artifacts(after) == ["events/rank0.jsonl"]
+    assert len(list((tmp_path / "new" / "mlartifacts").rglob("rank0.jsonl"))) == 2
+
+
+def test_an_experiment_that_was_deleted_in_the_ui_is_restored_for_the_next_run(tmp_path):
+    first = RunTracker(SPEC, "first").run_id
+    client().delete_experiment(experiment_id())
+    second = RunTracker(SPEC, "second").run_id
+    assert client().get_experiment(experiment_id()).lifecycle_stage == "active"
+    assert {first, second} <= {run.info.run_id for run in client().search_runs([experiment_id()])}
+
+
+@pytest.mark.parametrize("name", ["a?b=c", "a%3Fb", "50% #1"])
+def test_a_workspace_may_have_any_name(tmp_path, monkeypatch, name):
+    monkeypatch.setenv("LABS_WORKSPACE", str(tmp_path / "in here" / name))
+    run_id = RunTracker(SPEC, "named").run_id
+    file = tmp_path / "file.txt"
+    file.write_text("kept")
+    client().log_artifact(run_id, str(file), "events")
+    assert [path.name for path in (tmp_path / "in here").iterdir()] == [name], "nothing lies beside it"
+    assert (tmp_path / "in here" / name / "mlflow.db").is_file()
+    assert artifacts(run_id) == ["events/file.txt"]

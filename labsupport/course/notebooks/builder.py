@@ -24,6 +24,7 @@ from labsupport.course.notebooks.scrub import scrub
 from labsupport.course.notebooks.source import METADATA, Flavour, build
 from labsupport.errors import LabsError
 from labsupport.hardware.profile import VARIABLE as PROFILE
+from labsupport.workspace import home
 
 if TYPE_CHECKING:
     import nbformat
@@ -204,16 +205,13 @@ def _solved(
         if done.failure:
             raise LabsError(f"{notebook.file.relative_to(root)}: not written; {done.failure}")
         solved = done.notebook
-        scrub(
-            solved,
-            {
-                str(workspace): WORKSPACE_SHOWN,
-                folder: WORKSPACE_SHOWN,
-                str(root.resolve()): COURSE_SHOWN,
-                str(root): COURSE_SHOWN,
-                str(Path.home()): HOME_SHOWN,
-            },
-        )
+        shown = {
+            str(workspace): WORKSPACE_SHOWN,
+            folder: WORKSPACE_SHOWN,
+            str(root.resolve()): COURSE_SHOWN,
+            str(root): COURSE_SHOWN,
+        }
+        scrub(solved, shown | ({str(user_folder): HOME_SHOWN} if (user_folder := home()) else {}))
     if unsolved := _unsolved(solved):
         raise LabsError(f"{notebook.file.relative_to(root)}: not written; {unsolved}")
     solved.metadata = nbformat.from_dict(METADATA)  # a run adds versions and the state of widgets

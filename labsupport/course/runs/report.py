@@ -18,6 +18,7 @@ from labsupport.course.display.word_table import code_as_html
 from labsupport.course.notebooks.notebook_file import read_notebook, write_whole
 from labsupport.course.notebooks.scrub import scrub
 from labsupport.course.runs.runner import RunResult
+from labsupport.workspace import home
 
 if TYPE_CHECKING:
     import nbformat
@@ -81,7 +82,7 @@ def _static(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
     """Return a copy whose outputs hold only what a page without scripts can show, and no home folder."""
     shown = copy.deepcopy(notebook)
     shown.metadata.pop("widgets", None)
-    scrub(shown, {str(Path.home()): "~"})
+    scrub(shown, {str(folder): "~"} if (folder := home()) else {})
     for cell in shown.cells:
         for output in cell.get("outputs", []):
             if "data" in output:

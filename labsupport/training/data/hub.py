@@ -184,7 +184,7 @@ def _fetch(name: str, root: Path | None) -> Mapping[str, datasets.Dataset]:
 
     # Hidden, for the library looks for data in every folder below `root` that is not, and that may be the workspace.
     cache = str(root if root is not None and name not in FORMATS else workspace("data", ".huggingface"))
-    folder = Path(name).expanduser() if name.startswith(FOLDER_MARKS) else None
+    folder = _expanded(name) if name.startswith(FOLDER_MARKS) else None
     repository, _, configuration = name.partition(":")
     if name in FORMATS and root is None:
         raise FieldError(
@@ -223,6 +223,13 @@ def _fetch(name: str, root: Path | None) -> Mapping[str, datasets.Dataset]:
         where = f" from {root}" if name in FORMATS else ""
         raise LabsError(f"data set hf:{name} cannot be loaded{where}: {reason}") from error
     return {"train": loaded} if isinstance(loaded, datasets.Dataset) else loaded
+
+
+def _expanded(name: str) -> Path:
+    try:
+        return Path(name).expanduser()
+    except RuntimeError as error:
+        raise LabsError(f"data set hf:{name}: there is no such home folder; write the folder's whole path") from error
 
 
 def _refuse_unreadable(name: str, root: Path) -> None:
