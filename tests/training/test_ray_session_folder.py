@@ -50,7 +50,5 @@ def test_the_longest_place_that_is_accepted_just_leaves_room_for_the_longest_soc
 def test_without_any_short_place_one_line_says_what_to_set(tmp_path, temporary_folder, monkeypatch):
     temporary_folder(tmp_path / "a" / "very" / "deep" / "folder")
     monkeypatch.setattr(ray_session, "SHORT_PLACES", ("/nowhere",))
-    with pytest.raises(
-        LabsError, match=r"TMPDIR=.*: its path is too long .* set TMPDIR to a shorter folder"
-    ):
+    with pytest.raises(LabsError, match=r"TMPDIR=.*: its path is too long .* set TMPDIR to a shorter folder"):
         ray_session._session_folder()

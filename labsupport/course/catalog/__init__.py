@@ -1,10 +1,7 @@
-"""The course as data: weeks, projects, learning paths, time plans, success criteria, and where a run happens.
+"""The course as data: weeks, projects, learning paths, time plans and success criteria.
 
 Every number is quoted from the reference guide (v1.0, 25 October 2025) or computed from one that is. Nothing here is a
 result: hours are estimates, criteria are targets.
-
-What is not covered: the text of a lab (the notebooks), which labs exist (their folder), how a criterion is judged
-(`criteria`), what a machine lacks for a week (`doctor`).
 """
 
 from __future__ import annotations
@@ -14,31 +11,23 @@ from typing import TypeVar
 
 from labsupport.course.catalog.criteria import CRITERIA
 from labsupport.course.catalog.paths import PATHS, AdvancedTopics, LearningPath
-from labsupport.course.catalog.places import PLACES, Place
-from labsupport.course.catalog.plans import PLANS, PlanBlock, TimePlan
-from labsupport.course.catalog.projects import CONTENT_HOURS, GUIDE, PROJECTS, GuideHours, Project
+from labsupport.course.catalog.plans import PLANS, TimePlan
+from labsupport.course.catalog.projects import PROJECTS, Project
 from labsupport.course.catalog.success import Compare, Named, Requirement, SuccessCriterion
-from labsupport.course.catalog.weeks import INTRODUCTION, WEEKS, DayBlock, Week
+from labsupport.course.catalog.weeks import INTRODUCTION, WEEKS, Week
 from labsupport.errors import LabsError
 
 __all__ = [
-    "CONTENT_HOURS",
     "CRITERIA",
-    "GUIDE",
     "INTRODUCTION",
     "PATHS",
-    "PLACES",
     "PLANS",
     "PROJECTS",
     "WEEKS",
     "AdvancedTopics",
     "Compare",
-    "DayBlock",
-    "GuideHours",
     "LearningPath",
     "Named",
-    "Place",
-    "PlanBlock",
     "Project",
     "Requirement",
     "SuccessCriterion",
@@ -48,7 +37,6 @@ __all__ = [
     "criterion",
     "learning_path",
     "project",
-    "time_plan",
     "week",
 ]
 
@@ -80,15 +68,6 @@ def learning_path(number: int) -> LearningPath:
         LabsError: there is no such path.
     """
     return _find("learning path", number, ((item.number, item) for item in PATHS))
-
-
-def time_plan(plan_id: str) -> TimePlan:
-    """Return a time plan: full, part or weekend.
-
-    Raises:
-        LabsError: there is no such plan.
-    """
-    return _find("time plan", plan_id, ((item.id, item) for item in PLANS))
 
 
 def criterion(criterion_id: str) -> SuccessCriterion:

@@ -100,13 +100,5 @@ class SuccessCriterion:
     id: str
     project: str
     text: str
-    judged: str
     requirements: tuple[Requirement, ...]
     weeks: tuple[int, ...]
-    also_printed: str = ""
-    """Other figures that the guide prints for it: targets too, never results."""
-
-    @property
-    def min_gpus(self) -> int:
-        """The GPUs it names, 0 for none."""
-        return max(requirement.min_gpus for requirement in self.requirements)

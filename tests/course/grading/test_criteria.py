@@ -43,7 +43,7 @@ def verdict_on(*receipts: Receipt, criterion: SuccessCriterion = SCALING, **more
 
 
 def made_of(*requirements: Requirement) -> SuccessCriterion:
-    return SuccessCriterion("201.made", "201", "made for a test", "so", requirements, weeks=(1,))
+    return SuccessCriterion("201.made", "201", "made for a test", requirements, weeks=(1,))
 
 
 def satisfying(part: Requirement) -> Receipt:
