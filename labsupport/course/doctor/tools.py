@@ -1,7 +1,8 @@
-"""The binaries that labs can use: a table of what each is for, and how its version is asked.
+"""The binaries that labs can use: what each is for, and how to ask for its version.
 
-None is needed: each absence names what takes its place. `LABS_REQUIRE=terraform,prometheus` turns the absence of those
-into a failure. Minimum versions are those of the reference guide; where it names none, any version will do.
+None is needed: the table says what takes the place of one that is missing. `LABS_REQUIRE=terraform,prometheus` makes
+it a failure if one of those is missing. Minimum versions are those of the reference guide; where it names none, any
+version will do.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from labsupport.course.doctor.finding import Finding, State
+from labsupport.course.doctor.diagnosis import Diagnosis, State
 from labsupport.errors import LabsError
 from labsupport.processes import run_group
 
@@ -32,7 +33,7 @@ class Tool:
     name: str
     minimum: str
     """Empty where any version will do."""
-    disables: str
+    without_it: str
     how: str
     ask: tuple[str, ...] = ("--version",)
     pattern: str = _NUMBER
@@ -45,7 +46,7 @@ TOOLS = (
     Tool(
         "terraform",
         "1.5",
-        "weeks 8 and 11: plan and apply; the labs read saved plans instead",
+        "weeks 8 and 11: no plan and apply; the labs read saved plans",
         "https://developer.hashicorp.com/terraform/install",
         ask=("version",),
         pattern=rf"Terraform v{_NUMBER}",
@@ -53,14 +54,14 @@ TOOLS = (
     Tool(
         "prometheus",
         "",
-        "weeks 3 and 11: tests of alert rules, federation of real servers",
+        "weeks 3 and 11: no tests of alert rules, no federation of real servers",
         "apt-get install prometheus",
         pattern=rf"prometheus, version {_NUMBER}",
     ),
     Tool(
         "haproxy",
         "",
-        "weeks 9 and 10: routing by HAProxy; a proxy in Python takes its place",
+        "weeks 9 and 10: a proxy in Python routes in its place",
         "apt-get install haproxy",
         ask=("-v",),
         pattern=rf"(?i)ha-?proxy version {_NUMBER}",
@@ -68,7 +69,7 @@ TOOLS = (
     Tool(
         "kubectl",
         "1.26",
-        "weeks 0 and 12 to 14: the kubectl cells; the labs reach the API server from Python",
+        "weeks 0 and 12 to 14: no kubectl cells; the labs reach the API server from Python",
         "https://kubernetes.io/docs/tasks/tools/",
         ask=("version", "--client"),
         pattern=rf'(?:Client Version: v|GitVersion:"v){_NUMBER}',
@@ -76,14 +77,14 @@ TOOLS = (
     Tool(
         "docker",
         "20.10",
-        "runs on `kind`, image builds of weeks 7 and 14",
+        "no runs on `kind`, no image builds in weeks 7 and 14",
         "https://docs.docker.com/engine/install/",
         pattern=rf"Docker version {_NUMBER}",
     ),
     Tool(
         "helm",
         "3.12",
-        "charts on `kind` and in the cloud; no embedded lab installs one",
+        "no charts on `kind` or in the cloud; the labs need none",
         "https://helm.sh/docs/intro/install/",
         ask=("version", "--short"),
         pattern=rf"v{_NUMBER}",
@@ -91,7 +92,7 @@ TOOLS = (
     Tool(
         "k6",
         "",
-        "weeks 6 and 7: the k6 scripts; the course's open-loop generator always runs",
+        "weeks 6 and 7: no k6 scripts; the course's own load generator always runs",
         "https://grafana.com/docs/k6/latest/set-up/install-k6/",
         ask=("version",),
         pattern=rf"k6(?:\.exe)? v{_NUMBER}",
@@ -99,14 +100,14 @@ TOOLS = (
     Tool(
         "chromium",
         "",
-        "the browser tests of the course itself; no lab",
+        "the course's own browser tests do not run; no lab needs it",
         "apt-get install chromium",
         also_called=("chromium-browser", "google-chrome"),
     ),
     Tool(
         "go",
         "1.21",
-        "no lab: project 204 is Python",
+        "nothing: project 204 is in Python",
         "https://go.dev/doc/install",
         ask=("version",),
         pattern=rf"go version go{_NUMBER}",
@@ -137,7 +138,7 @@ def _numbers(version: str) -> tuple[int, ...]:
     return tuple(int(number) for number in version.split("."))
 
 
-def tool_finding(tool: Tool, path: str | None, answer: str, required: bool) -> Finding:
+def tool_diagnosis(tool: Tool, path: str | None, answer: str, required: bool) -> Diagnosis:
     """Judge one tool.
 
     Args:
@@ -159,10 +160,10 @@ def tool_finding(tool: Tool, path: str | None, answer: str, required: bool) -> F
     if required and state in (State.MISSING, State.OLD):
         state = State.REQUIRED
     needed = f"{tool.minimum} or newer" if tool.minimum else ""
-    return Finding(tool.name, state, found, needed, tool.disables, tool.how)
+    return Diagnosis(tool.name, state, found, needed, tool.without_it, tool.how)
 
 
-def findings(required: Collection[str] = ()) -> tuple[Finding, ...]:
+def diagnoses(required: Collection[str] = ()) -> tuple[Diagnosis, ...]:
     """Look for every tool of the table, and for what else is required."""
     others = [name for name in required if name not in {tool.name for tool in TOOLS}]
     with ThreadPoolExecutor(max_workers=4) as pool:
@@ -170,27 +171,29 @@ def findings(required: Collection[str] = ()) -> tuple[Finding, ...]:
     return (*known, *(_declared(name) for name in others), _guide_tools(GUIDE_TOOLS))
 
 
-def _examine(tool: Tool, required: bool) -> Finding:
+def _examine(tool: Tool, required: bool) -> Diagnosis:
     path = next(filter(None, map(find, (tool.name, *tool.also_called))), None)
-    return tool_finding(tool, path, "" if path is None else _ask([path, *tool.ask]), required)
+    return tool_diagnosis(tool, path, "" if path is None else _ask([path, *tool.ask]), required)
 
 
-def _declared(name: str) -> Finding:
+def _declared(name: str) -> Diagnosis:
     """Judge a binary that only LABS_REQUIRE names."""
     path = find(name)
     how = f"install it, or take it out of {VARIABLE}"
     state = State.REQUIRED if path is None else State.OK
-    return Finding(name, state, path or "not found", f"declared by {VARIABLE}", "the tests that need it", how)
+    return Diagnosis(name, state, path or "not found", f"declared by {VARIABLE}", "the tests that need it fail", how)
 
 
-def _guide_tools(names: Iterable[str]) -> Finding:
+def _guide_tools(names: Iterable[str]) -> Diagnosis:
     present = [name for name in names if find(name) is not None]
     absent = [name for name in names if name not in present]
-    return Finding(
+    return Diagnosis(
         "other tools",
         State.INFO,
         ", ".join(present) or "none",
-        disables=f"not here: {', '.join(absent)}; the reference guide names them, no lab needs them" if absent else "",
+        without_it=f"not here: {', '.join(absent)}; the reference guide names them, but no lab needs them"
+        if absent
+        else "",
     )
 
 

@@ -24,15 +24,15 @@ class State(StrEnum):
 
 
 @dataclass(frozen=True)
-class Finding:
+class Diagnosis:
     """What was looked for, what was found, and what follows."""
 
     name: str
     state: State
     found: str
     needed: str = ""
-    disables: str = ""
-    """What does not work without it, by week or lab."""
+    without_it: str = ""
+    """What will not work without it, by week or lab."""
     how: str = ""
     """How to get it."""
     gate: bool = False
@@ -40,18 +40,18 @@ class Finding:
 
     @property
     def fails(self) -> bool:
-        """Whether this finding alone fails the examination."""
+        """Whether this diagnosis alone fails the examination."""
         return self.state is State.REQUIRED or (self.gate and self.state not in (State.OK, State.INFO))
 
 
-def exit_code(findings: Sequence[Finding]) -> int:
+def exit_code(diagnoses: Sequence[Diagnosis]) -> int:
     """Return 1 if the course cannot be used as it is, or a declared binary is not there; else 0."""
-    return int(any(finding.fails for finding in findings))
+    return int(any(diagnosis.fails for diagnosis in diagnoses))
 
 
-def as_json(findings: Sequence[Finding]) -> str:
-    """Return the findings and the exit code as JSON text."""
-    return json.dumps({"exit_code": exit_code(findings), "findings": [asdict(one) for one in findings]}, indent=2)
+def as_json(diagnoses: Sequence[Diagnosis]) -> str:
+    """Return the diagnoses and the exit code as JSON text."""
+    return json.dumps({"exit_code": exit_code(diagnoses), "diagnoses": [asdict(one) for one in diagnoses]}, indent=2)
 
 
 _STYLES = {
@@ -64,8 +64,8 @@ _STYLES = {
 }
 
 
-def render(findings: Sequence[Finding]) -> RenderableType:
-    """Lay the findings out as a rich table with a closing sentence."""
+def render(diagnoses: Sequence[Diagnosis]) -> RenderableType:
+    """Lay the diagnoses out as a rich table with a closing sentence."""
     from rich.console import Group
     from rich.table import Table
     from rich.text import Text
@@ -73,20 +73,20 @@ def render(findings: Sequence[Finding]) -> RenderableType:
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
     for heading in ("state", "what", "found", "what follows"):
         table.add_column(heading, overflow="fold", no_wrap=heading == "state")
-    for finding in findings:
-        style = "bold red" if finding.fails else _STYLES[finding.state]
-        found = f"{finding.found} (needed: {finding.needed})" if finding.needed else finding.found
-        follows = "" if finding.state is State.OK else "\n".join(filter(None, (finding.disables, finding.how)))
+    for diagnosis in diagnoses:
+        style = "bold red" if diagnosis.fails else _STYLES[diagnosis.state]
+        found = f"{diagnosis.found} (needed: {diagnosis.needed})" if diagnosis.needed else diagnosis.found
+        follows = "" if diagnosis.state is State.OK else "\n".join(filter(None, (diagnosis.without_it, diagnosis.how)))
         # Text, not markup: a version or a path may hold square brackets.
-        table.add_row(Text(finding.state, style), Text(finding.name), Text(found), Text(follows))
-    return Group(table, Text(), Text(_verdict(findings)))
+        table.add_row(Text(diagnosis.state, style), Text(diagnosis.name), Text(found), Text(follows))
+    return Group(table, Text(), Text(_verdict(diagnoses)))
 
 
-def _verdict(findings: Sequence[Finding]) -> str:
-    failing = [finding.name for finding in findings if finding.fails]
+def _verdict(diagnoses: Sequence[Diagnosis]) -> str:
+    failing = [diagnosis.name for diagnosis in diagnoses if diagnosis.fails]
     if failing:
         return f"To repair before you go on: {', '.join(failing)}."
-    absent = [finding.name for finding in findings if finding.state in (State.MISSING, State.OLD)]
+    absent = [diagnosis.name for diagnosis in diagnoses if diagnosis.state in (State.MISSING, State.OLD)]
     if absent:
         return f"Ready. Not here: {', '.join(absent)}; the rows above say what that costs."
     return "Ready."
