@@ -36,7 +36,7 @@ def make_folder_durably(folder: Path) -> None:
 
 def sync_folder(folder: Path) -> None:
     """Put the names in a folder on the disk: a rename and a new entry change the folder, not the file."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     except OSError as error:

@@ -4,7 +4,7 @@ A line is appended under a lock, on a line of its own even where a crash tore th
 synced before the call returns. A line that is torn or corrupt costs that entry and no other. What a line means is the
 caller's: each function takes the `parse` that turns a line into an entry.
 
-Limitations: network file systems on which locks do nothing; and files are never pruned.
+Limitations: on some network file systems locks do nothing. Files are never pruned.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ LOCK_POLL_S = 0.005  # an append holds the lock for about one sync of the disk
 
 T = TypeVar("T")
 Parse = Callable[[bytes], T]
-"""Turns a line into an entry; raises ValueError for a line that is none."""
+"""Turns a line into an entry; raises ValueError for a line that is not one."""
 
 
 @dataclass(frozen=True)
 class Skipped:
-    """A line that is no entry: its number, and what is left of it."""
+    """A line that could not be parsed: its number, and what is left of it."""
 
     number: int
     content: bytes
@@ -42,7 +42,7 @@ class Skipped:
 
 @dataclass(frozen=True)
 class Lines(Generic[T]):
-    """What a file holds: its entries in the order written, and the lines that are none."""
+    """What a file holds: its entries in the order written, and the lines that could not be parsed."""
 
     entries: tuple[T, ...] = ()
     skipped: tuple[Skipped, ...] = ()
@@ -99,7 +99,7 @@ def write_line(descriptor: int, line: str) -> None:
 
 
 def read(path: Path, parse: Parse[T]) -> Lines[T]:
-    """Read every whole line; nothing where there is no file.
+    """Read every whole line; a file that does not exist has none.
 
     Raises:
         OSError: the file cannot be read, or is a device or a pipe, which may never end.
@@ -128,8 +128,8 @@ def read(path: Path, parse: Parse[T]) -> Lines[T]:
 class Follower(Generic[T]):
     """Read a growing file bit by bit: every call returns the entries that are new since the last one.
 
-    A line counts once its line break is there; one that is no entry is left out. A file that appears later, was
-    replaced, or is shorter than what was read of it, is read from its start.
+    A line counts once its line break is there; one that cannot be parsed is left out. A file that appears later,
+    was replaced, or is shorter than what was read of it, is read from its start.
     """
 
     def __init__(self, path: Path, parse: Parse[T]) -> None:

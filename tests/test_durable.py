@@ -31,6 +31,13 @@ def test_a_write_that_fails_leaves_the_file_as_it_was_and_nothing_beside_it(
     assert {item.name: item.read_bytes() for item in tmp_path.iterdir()} == {"spec.json": b"old"}
 
 
+def test_nothing_stays_open(tmp_path: Path) -> None:
+    before = os.listdir("/proc/self/fd")
+    write_durably(tmp_path / "spec.json", b"new")
+    make_folder_durably(tmp_path / "step_1")
+    assert os.listdir("/proc/self/fd") == before
+
+
 def test_a_folder_may_be_there_already(tmp_path: Path) -> None:
     make_folder_durably(tmp_path / "step_1")
     make_folder_durably(tmp_path / "step_1")

@@ -1,4 +1,4 @@
-"""`labs receipts` shows the numbers you have measured; `labs validate` says whether they can be believed."""
+"""`labs receipts` shows the numbers you have measured; `labs validate` checks whether they can be true."""
 
 from __future__ import annotations
 
@@ -66,15 +66,15 @@ def validate(
         ),
     ] = None,
     any_code: Annotated[
-        bool, typer.Option("--any-code", help="accept a measurement that other code than today's has taken")
+        bool, typer.Option("--any-code", help="accept a measurement even if the code that takes it has changed")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="print JSON for a script")] = False,
 ) -> None:
-    """Check every receipt, and bounds that you expect.
+    """Check every receipt, and the bounds you expect.
 
-    Exits with 1 when a receipt is of no declared metric, outside its domain, against a physics rule or altered, or when
-    an expectation is not met. A measurement is stale, and meets no expectation, when the code that takes it has changed
-    since. For example:
+    Exits with 1 when a receipt is not of a declared metric, is outside the metric's domain, breaks a physics rule or
+    was altered, or when an expectation is not met. A measurement is stale, and meets no expectation, once the code that
+    takes it has changed. For example:
 
     \b
     labs validate --expect 'training.recovery_s<180' --expect 'training.accuracy>=0.9'

@@ -127,7 +127,7 @@ def _claim_of(receipt: Receipt) -> tuple[Claim, list[Finding]]:
     if metric.domain.whole:
         quantities.setdefault("statistic", "flag" if metric.unit == "bool" else "count")
     elif quantities.get("statistic") in ("count", "flag"):
-        sentence = f"{metric.name} is no {quantities.pop('statistic')}; it was judged as a measurement"
+        sentence = f"{metric.name} is not a {quantities.pop('statistic')}; it was judged as a measurement"
         findings.append(Finding(R0, Severity.WARNING, subject, receipt.value, math.nan, sentence))
     if metric.quantity:
         quantities[metric.quantity] = _stated(subject, metric, receipt.value)

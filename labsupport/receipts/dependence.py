@@ -46,8 +46,8 @@ def depends_on_the_work(
     `0.85 + 0.1 * random()` gives the same values both times and is refused; so is a constant. A no-op under which the
     measurement raises, or yields no finite number, counts as dependence: without the work there is no value.
 
-    What is not covered: a metric that follows the work in the wrong direction or size, and one whose noise is wider
-    than the effect of the work, which is refused although it may be honest.
+    Limitations: a metric that follows the work in the wrong direction or size is accepted, and an honest one whose
+    noise is wider than the effect of the work is refused.
 
     Raises:
         ValueError: fewer than 4 seeds, or the measurement yields no finite number with the real work.

@@ -26,7 +26,7 @@ NAMED = re.compile(rb'"name": "([a-z0-9_.]+)"')
 
 @dataclass(frozen=True)
 class Dropped:
-    """A line that is no receipt: torn, altered or foreign."""
+    """A line that is not a receipt: torn, altered or foreign."""
 
     sentence: str
     name: str
@@ -78,7 +78,7 @@ class Ledger:
         """Read every whole receipt; a torn or corrupt line is named in `problems` and skipped.
 
         Raises:
-            LabsError: the file cannot be read, or is no ledger at all.
+            LabsError: the file cannot be read, or is not a ledger at all.
         """
         try:
             found = json_lines.read(self.path, Receipt.from_json)
@@ -171,7 +171,7 @@ def _check_declared(metric: object) -> None:
         why = f"pass the metric itself, {known.constant}" if known else undeclared(metric)
         raise LabsError(f"receipt {metric!r} refused: {why}")
     if not isinstance(metric, Metric):
-        raise LabsError(f"receipt {metric!r} refused: it is no metric")
+        raise LabsError(f"receipt {metric!r} refused: it is not a metric")
     if find(metric.name) != metric:
         raise LabsError(f"receipt {metric.name} refused: no such metric is declared as {metric.constant}")
 

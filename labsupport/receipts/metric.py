@@ -53,7 +53,7 @@ class Metric:
             return
         known = QUANTITIES.get(self.quantity)
         if known is None or known.text or known.series or self.quantity in ABOUT_THE_RECEIPT:
-            raise ValueError(f"metric {self.name}: {self.quantity!r} is no number that rules know by that name")
+            raise ValueError(f"metric {self.name}: {self.quantity!r} is not a number that rules know by that name")
         if converted(1, self.unit, known.unit) is None:
             raise ValueError(f"metric {self.name}: {self.quantity} is in {known.unit!r}, not in {self.unit!r}")
 

@@ -107,7 +107,7 @@ class Receipt:
         """Read a receipt that `to_json_line` wrote.
 
         Raises:
-            ValueError: the text is no receipt, lacks a field, or its content no longer matches its id.
+            ValueError: the text is not a receipt, lacks a field, or its content no longer matches its id.
         """
         content = json.loads(text)
         if not isinstance(content, dict):
@@ -136,7 +136,7 @@ def weakest(kinds: Iterable[Kind]) -> Kind:
         raise ValueError("kinds is empty: a derived number needs at least one source")
     if Kind.TARGET in given:
         if set(given) != {Kind.TARGET}:
-            raise ValueError("kinds contain 'target' among results: a goal is no evidence, leave it out")
+            raise ValueError("kinds contain 'target' among results: a goal is not evidence, leave it out")
         return Kind.TARGET
     return max(given, key=_STRENGTH.index)
 
@@ -215,7 +215,7 @@ def _one_line(name: str, value: object) -> str:
 
 
 def _finite(name: str, value: object) -> float:
-    # numbers.Real takes NumPy's scalars along; bool is a Real too, but True is no measurement.
+    # numbers.Real takes NumPy's scalars along; bool is a Real too, but True is not a measurement.
     try:
         number = float(value) if isinstance(value, numbers.Real) and not isinstance(value, bool) else math.nan
     except OverflowError:  # of a whole number with more than 308 digits

@@ -54,7 +54,8 @@ class ReceiptTable:
         self.caption = caption
         goals = [receipt.name for receipt in self.receipts if receipt.kind is Kind.TARGET]
         if goals and not targets:
-            raise ValueError(f"receipt kind is 'target' for {', '.join(goals)}: a goal is no result; pass targets=True")
+            names = ", ".join(goals)
+            raise ValueError(f"receipt kind is 'target' for {names}: a goal is not a result; pass targets=True")
 
     def __repr__(self) -> str:
         rows = [COLUMNS, *map(_cells, self.receipts)]

@@ -5,7 +5,7 @@ gets a sha256 sidecar: payload -> fsync -> rename -> fsync of the folder, then t
 is the commit: a payload without one was cut off by a crash. Loading verifies first and uses
 `weights_only=True`, so a checkpoint cannot run code.
 
-What is not covered: sharded and asynchronous checkpoints (week 2).
+Limitations: sharded and asynchronous checkpoints are not supported.
 """
 
 from __future__ import annotations

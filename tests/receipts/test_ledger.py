@@ -222,7 +222,7 @@ def test_record_refuses_an_incomplete_receipt_in_one_line(arguments: dict, reaso
         ("test.number", "no metric is declared as 'test.number'"),
         (Metric("training.happiness", "x", COUNT, "made up"), "no such metric is declared as labsupport.training"),
         (replace(metrics.ACCURACY, domain=COUNT), "no such metric is declared as labsupport.training.metrics.ACCURACY"),
-        (None, "it is no metric"),
+        (None, "it is not a metric"),
     ],
 )
 def test_record_takes_a_declared_metric_and_no_name(metric: object, reason: str) -> None:

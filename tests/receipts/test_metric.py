@@ -143,10 +143,10 @@ def test_a_foreign_name_is_no_metric_and_imports_nothing(name: str) -> None:
     [
         ({"name": "Recovery"}, "a name is <package>"),
         ({"name": "training.Recovery_s"}, "a name is <package>"),
-        ({"quantity": "zeal"}, "'zeal' is no number that rules know"),
-        ({"quantity": "spread"}, "'spread' is no number that rules know"),
-        ({"quantity": "price_region"}, "'price_region' is no number that rules know"),
-        ({"quantity": "usage_hours"}, "'usage_hours' is no number that rules know"),
+        ({"quantity": "zeal"}, "'zeal' is not a number that rules know"),
+        ({"quantity": "spread"}, "'spread' is not a number that rules know"),
+        ({"quantity": "price_region"}, "'price_region' is not a number that rules know"),
+        ({"quantity": "usage_hours"}, "'usage_hours' is not a number that rules know"),
         ({"quantity": "mfu"}, "mfu is in 'fraction', not in 's'"),
     ],
 )

@@ -1,7 +1,7 @@
 """What a success criterion is: the metrics that judge it, and what is asked of each.
 
 A criterion is met by receipts alone. Its text is the guide's; how it is judged, and every requirement beside the number
-that the guide prints, is this course's: a target that a broken system can reach is no target.
+that the guide prints, is this course's: a target that a broken system can reach is not a target.
 
 Details of a receipt that decide whether it can settle a criterion: `gpus`, the GPUs that the run used (none where it
 says nothing), and `parameters`, those of the model.
@@ -28,7 +28,7 @@ class Compare(StrEnum):
     EXACTLY = "exactly"
 
     def holds(self, value: float, target: float) -> bool:
-        """Whether the value is on target."""
+        """Say whether a value is on target."""
         return _OPERATORS[self](value, target)
 
 
@@ -81,12 +81,12 @@ class Requirement:
 
     @property
     def min_gpus(self) -> int:
-        """The GPUs it names, 0 for none."""
+        """Return how many GPUs it names; 0 for none."""
         return int(max((part.at_least for part in self.named if part.detail == "gpus"), default=0))
 
     @property
     def metrics(self) -> tuple[Metric, ...]:
-        """Every metric that says something about it, the deciding one first."""
+        """Return every metric that says something about it, the deciding one first."""
         return (self.metric, *self.stand_ins)
 
 

@@ -62,12 +62,12 @@ class Judgement:
 
     @property
     def receipt_ids(self) -> tuple[str, ...]:
-        """The ids of the receipts it rests on, each once."""
+        """Return the ids of the receipts it rests on, each once."""
         return tuple(dict.fromkeys(part.receipt.id for part in self.parts if part.receipt))
 
     @property
     def sentence(self) -> str:
-        """Why it has this status, in one line; the parts that decide come first."""
+        """Say why it has this status, in one line; the parts that decide come first."""
         parts = sorted(self.parts, key=lambda part: _DECIDES.index(part.status))
         return "; ".join(part.sentence for part in parts)
 
@@ -84,7 +84,7 @@ def judge(
         receipts: in the order written; of two with the same time the later one is the newer.
         machine_gpus: GPUs of the machine at hand. It only chooses what the sentence advises: which GPUs a run used is
             what its receipt says in `gpus`, and a run that says nothing used none.
-        dropped: lines of the ledger that are no receipts; the sentence mentions those that name a metric in question.
+        dropped: lines of the ledger that are not receipts; the sentence mentions those that name one of its metrics.
     """
     known = tuple(receipts)
     parts = tuple(_judge_part(requirement, known, machine_gpus, dropped) for requirement in criterion.requirements)

@@ -1,11 +1,11 @@
 """A learner's progress: what the checks said, appended to a file in the workspace, and a summary computed from it.
 
-Nothing is ticked by hand. Every verdict is one JSON line; an exercise counts as its last verdict that was an attempt,
-so running a fresh copy of a lab takes nothing away, and breaking an answer that had passed does. Hours cannot be
-computed: a learner enters them, and they are marked so wherever they are shown.
+Nothing is ticked by hand. Every verdict is one JSON line. The last attempt at an exercise counts, so running a fresh
+copy of a lab takes nothing away, and breaking an answer that had passed does. Hours cannot be computed: a learner
+enters them, and wherever they are shown they are marked as entered by hand.
 
-What is not covered: whether the work is the learner's own, and exercises that were never checked: without `totals`, a
-week's total is the number of exercises seen.
+Limitations: an exercise that was never checked is not known; without `totals`, a week's total is the number of
+exercises that were.
 """
 
 from __future__ import annotations
@@ -193,11 +193,11 @@ def _parse(line: bytes) -> Verdict | HoursByHand:
     """Return the entry that a line holds.
 
     Raises:
-        ValueError: it is no object with exactly the fields of an entry, or one has a value that no entry has.
+        ValueError: it is not an object with exactly the fields of an entry, or a field has an impossible value.
     """
     content = json.loads(line)
     if not isinstance(content, dict):
-        raise ValueError("it is no JSON object")
+        raise ValueError("it is not a JSON object")
     fields = {key: value for key, value in content.items() if key != "type"}
     try:
         if content.get("type") == "check":

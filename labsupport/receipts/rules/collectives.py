@@ -1,6 +1,7 @@
 """Rule R10: a collective is not faster than the links it runs over.
 
-What is not covered: reductions done inside the switch, and trees; both move fewer bytes over a link than a ring does.
+Limitations: reductions inside the switch and trees are not modelled; both move fewer bytes over a link than a ring
+does.
 """
 
 from __future__ import annotations

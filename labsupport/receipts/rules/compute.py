@@ -1,6 +1,6 @@
 """Rules about arithmetic: R1 MFU, R2 token conservation, R9 the compute roofline of inference.
 
-What is not covered: number formats mixed inside one step (there is no single peak then), and structured sparsity (the
+Limitations: number formats mixed inside one step have no single peak, and structured sparsity is not modelled (the
 dense peak is the bound).
 """
 

@@ -1,6 +1,7 @@
 """Rules about shares and money: R16 a share is at most one and has a definition, R17 costs add up.
 
-What is not covered: whether a price is right. It is quoted with a date and a region, and read again by hand.
+Limitations: whether a price is right is not checked. It is quoted with a date and a region, to be looked up again by
+hand.
 """
 
 from __future__ import annotations

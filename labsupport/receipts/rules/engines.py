@@ -1,7 +1,4 @@
-"""Rule R18: a faster inference engine has a cause and a baseline.
-
-What is not covered: accuracy. An engine that answers faster and worse has another number to show.
-"""
+"""Rule R18: a faster inference engine has a cause and a baseline."""
 
 from __future__ import annotations
 

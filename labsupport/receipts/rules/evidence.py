@@ -1,7 +1,7 @@
 """Rules about evidence: R6 mixtures, R11 quantiles, R14 availability, R19 how much was measured, R20 what was measured.
 
-What is not covered: whether samples are independent. Probes every second during one outage are one observation, and no
-formula over counts can tell.
+Limitations: no formula over counts can tell whether samples are independent. Probes every second during one outage are
+one observation.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Rules about memory: R3 what must fit on a GPU, R8 how fast its bandwidth lets a model generate.
 
-What is not covered: state offloaded to CPU memory or disk, workspace and fragmentation (both make the true need
-larger, so a claim refused here cannot be rescued by them), and key/value heads replicated when the tensor-parallel
-degree exceeds their number.
+Limitations: state offloaded to CPU memory or disk is not modelled, nor are workspace and fragmentation (both make the
+true need larger, so they cannot rescue a claim that is refused here), nor key/value heads that are replicated because
+the tensor-parallel degree exceeds their number.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Rules about scaling: R4 efficiency is what its own numbers give, R5 efficiency does not rise with the workers.
 
-What is not covered: a cause for super-linear speed-up. It exists (per-worker state that starts to fit a cache or the
-memory), which is why R5 warns and does not refuse.
+R5 warns and does not refuse, since super-linear speed-up exists: the state of each worker may start to fit a cache or
+the memory.
 """
 
 from __future__ import annotations
@@ -73,7 +73,9 @@ def efficiency_does_not_rise(
     """Bound each efficiency by that of fewer workers: eff(N) <= eff(M) + noise for N > M."""
     if len(worker_counts) != len(efficiencies):
         counted = f"{len(worker_counts)} worker counts and {len(efficiencies)} efficiencies"
-        return Breach(len(efficiencies), len(worker_counts), f"{counted} are no curve: give one efficiency per count")
+        return Breach(
+            len(efficiencies), len(worker_counts), f"{counted} are not a curve: give one efficiency per count"
+        )
     curve = _curve(worker_counts, efficiencies)
     for (fewer, before), (more, after) in itertools.pairwise(curve):
         if exceeds(after, before, claim_tolerance):

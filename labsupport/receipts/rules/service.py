@@ -1,7 +1,7 @@
 """Rules about services: R7 failover time, R12 Little's law, R13 no request is lost, R15 replication lag.
 
-What is not covered: detection by anything but periodic checks (a closed connection can be noticed at once; state no
-check interval then), and clients that cache a route longer than its time to live.
+Limitations: only detection by periodic checks is modelled (a closed connection can be noticed at once; state no check
+interval then), and clients are trusted not to cache a route longer than its time to live.
 """
 
 from __future__ import annotations
