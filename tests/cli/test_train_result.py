@@ -60,11 +60,11 @@ def test_the_tracked_run_is_closed_after_its_receipts_are_written(capsys):
     assert "MLflow run abc: somewhere" in capsys.readouterr().out
 
 
-def test_a_full_disk_takes_the_receipts_and_neither_closes_the_tracked_run_nor_hides_the_result(isolated, capsys):
+def test_receipts_that_cannot_be_written_neither_close_the_tracked_run_nor_hide_the_result(isolated, capsys):
     isolated.mkdir(parents=True)
     (isolated / "receipts.jsonl").symlink_to("/dev/full")
     tracker = Tracker()
-    with pytest.raises(LabsError, match="No space left"):
+    with pytest.raises(LabsError, match="cannot be written"):
         _conclude(run(2.0, 1.0), tracker, as_json=True)
     assert tracker.receipts_before is None
     shown = strict_json(capsys.readouterr().out)
