@@ -3,7 +3,7 @@
 from labsupport.hardware.gpu import Gpu
 from labsupport.hardware.machine import Machine, machine
 from labsupport.hardware.meters import CpuMeter, GpuMeter, GpuSample, RssMeter
-from labsupport.hardware.profile import Profile, profile
+from labsupport.hardware.profile import Profile, profile, usable_gpus
 
 __all__ = [
     "CpuMeter",
@@ -15,4 +15,5 @@ __all__ = [
     "RssMeter",
     "machine",
     "profile",
+    "usable_gpus",
 ]

@@ -6,9 +6,11 @@ Each is read after its block:
         work()
     cpu.busy_fraction, rss.peak_bytes
 
-What is not covered: processes that leave the tree before they are seen (inside `processes.supervised` orphans stay in
-it), and a peak between two samples. CPU busy is not GPU utilization, and GPU utilization is only the part of the time
-in which *some* kernel ran: it says nothing of how much of the device that kernel filled.
+CPU busy is not GPU utilization, and GPU utilization is only the part of the time in which *some* kernel ran: it says
+nothing of how much of the device that kernel filled.
+
+Limitations: processes that leave the tree before they are seen (inside `processes.supervised` orphans stay in it), and
+a peak between two samples.
 """
 
 from __future__ import annotations
@@ -110,7 +112,8 @@ class GpuSample:
 class GpuMeter:
     """GPU utilization and memory through NVML, sampled; read after the block.
 
-    Without a GPU `available` is False, `samples` is empty and the figures are None.
+    Without a GPU `available` is False, `samples` is empty and the figures are None. With `uuid`, as NVML spells it, one
+    device is sampled, else all.
     """
 
     available: bool
@@ -119,9 +122,11 @@ class GpuMeter:
     def __init__(
         self,
         interval_s: float = 0.2,
+        *,
+        uuid: str | None = None,
         library: Callable[[], contextlib.AbstractContextManager[ModuleType | None]] = nvml,
     ) -> None:
-        self._open = library
+        self._open, self._uuid = library, uuid
         self._sampler = _Sampler(self._sample, interval_s)
 
     @property
@@ -141,8 +146,8 @@ class GpuMeter:
         self._started = time.perf_counter()
         self._stack = contextlib.ExitStack()
         self._library = self._stack.enter_context(self._open())
-        self._devices = 0 if self._library is None else count_devices(self._library)
-        self.available = self._devices > 0
+        self._devices = () if self._library is None else self._chosen(self._library)
+        self.available = bool(self._devices)
         if self.available:
             self._sampler.start()
         return self
@@ -153,11 +158,22 @@ class GpuMeter:
                 self._sampler.stop()
             self.samples = tuple(self._readings)
 
+    def _chosen(self, library: ModuleType) -> tuple[int, ...]:
+        indices = range(count_devices(library))
+        if self._uuid is None:
+            return tuple(indices)
+        found = []
+        for index in indices:
+            with contextlib.suppress(library.NVMLError):
+                if library.nvmlDeviceGetUUID(library.nvmlDeviceGetHandleByIndex(index)) == self._uuid:
+                    found.append(index)
+        return tuple(found)
+
     def _sample(self) -> None:
         library = self._library
         assert library is not None
         at_s = time.perf_counter() - self._started
-        for index in range(self._devices):
+        for index in self._devices:
             utilization = memory_bytes = None
             with contextlib.suppress(library.NVMLError):
                 device = library.nvmlDeviceGetHandleByIndex(index)

@@ -7,6 +7,7 @@ its receipt.
 from __future__ import annotations
 
 import importlib.metadata
+import itertools
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -43,11 +44,41 @@ def profile() -> Profile:
     """
     if os.environ.get(VARIABLE):  # asked first: looking for GPUs takes time and would not change the answer
         return choose(os.environ, (), None)
+    return choose(os.environ, gpus(), _torch_version())
+
+
+def usable_gpus() -> int:
+    """Count the GPUs of this machine that PyTorch can compute on in this process."""
+    return count_usable(os.environ, len(gpus()), _torch_version())
+
+
+def count_usable(environment: Mapping[str, str], devices: int, torch_version: str | None) -> int:
+    """Count the devices that CUDA_VISIBLE_DEVICES leaves; none if torch is the CPU build.
+
+    As CUDA does, stop at the first entry that names no device.
+    """
+    if _is_cpu_build(torch_version):
+        return 0
+    setting = environment.get("CUDA_VISIBLE_DEVICES")
+    if setting is None:
+        return devices
+    names = (name.strip() for name in setting.split(","))
+    return min(devices, len(list(itertools.takewhile(lambda name: _names_device(name, devices), names))))
+
+
+def _names_device(name: str, devices: int) -> bool:
+    return name.startswith(("GPU-", "MIG-")) or (name.isdigit() and int(name) < devices)
+
+
+def _torch_version() -> str | None:
     try:
-        torch_version = importlib.metadata.version("torch")
+        return importlib.metadata.version("torch")
     except importlib.metadata.PackageNotFoundError:
-        torch_version = None
-    return choose(os.environ, gpus(), torch_version)
+        return None
+
+
+def _is_cpu_build(torch_version: str | None) -> bool:
+    return torch_version is not None and torch_version.endswith("+cpu")
 
 
 def choose(environment: Mapping[str, str], devices: Sequence[Gpu], torch_version: str | None) -> Profile:
@@ -62,9 +93,9 @@ def choose(environment: Mapping[str, str], devices: Sequence[Gpu], torch_version
         return Profile(setting, f"{VARIABLE}={setting}")
     if not devices:
         return Profile("cpu", "NVML finds no GPU")
-    hidden = environment.get("CUDA_VISIBLE_DEVICES")
-    if hidden in ("", "-1"):
-        return Profile("cpu", f"CUDA_VISIBLE_DEVICES={hidden!r} hides {devices[0].name}")
-    if torch_version is not None and torch_version.endswith("+cpu"):
+    if _is_cpu_build(torch_version):
         return Profile("cpu", f"{devices[0].name} is there, but torch {torch_version} is a CPU build")
+    if not count_usable(environment, len(devices), torch_version):
+        hidden = environment["CUDA_VISIBLE_DEVICES"]
+        return Profile("cpu", f"CUDA_VISIBLE_DEVICES={hidden!r} hides {devices[0].name}")
     return Profile("gpu", f"NVML finds {devices[0].name}")

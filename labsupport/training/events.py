@@ -58,15 +58,32 @@ def parse_event(line: bytes) -> dict[str, Any]:
 
 
 def losses(events: list[dict[str, Any]]) -> dict[int, float]:
-    """Return step -> loss; a step that was repeated after a restart counts with its last value."""
-    return {event["step"]: float.fromhex(event["loss"]) for event in events if event["event"] == "step"}
+    """Return step -> loss; a step that was repeated after a restart counts with its last value.
+
+    That is the mean over all workers, which is known from the next checkpoint on; until then, and in a run of one
+    worker, it is the loss of this rank's share.
+    """
+    found: dict[int, float] = {}
+    for event in events:
+        if event["event"] == "step":
+            found[event["step"]] = float.fromhex(event["loss"])
+        elif event["event"] == "losses":
+            first = event["step"] - len(event["losses"]) + 1
+            found.update({step: float.fromhex(loss) for step, loss in enumerate(event["losses"], start=first)})
+    return found
 
 
 def replays_that_differ(events: list[dict[str, Any]]) -> list[int]:
-    """Return the steps that ran more than once with different losses: a resume that was not exact."""
-    seen: dict[int, str] = {}
+    """Return the steps that ran more than once with different losses: a resume that was not exact.
+
+    Steps of as many workers are compared: another number of them has other shares.
+    """
+    seen: dict[tuple[int, int], str] = {}
     differing: list[int] = []
+    world_size = 1
     for event in events:
-        if event["event"] == "step" and seen.setdefault(event["step"], event["loss"]) != event["loss"]:
+        if event["event"] == "start":
+            world_size = event.get("world_size", 1)
+        elif event["event"] == "step" and seen.setdefault((world_size, event["step"]), event["loss"]) != event["loss"]:
             differing.append(event["step"])
     return differing

@@ -5,7 +5,7 @@ compared with) and inside a Ray worker (labsupport.training.trainer). Everything
 spec: the model's first weights by the seed, the order of samples by seed and epoch, and each rank's random numbers by
 seed and rank.
 
-What is not covered: mixed precision, gradient accumulation (week 2) and sharded models (week 2).
+Limitations: no mixed precision, no gradient accumulation and no sharded models (all week 2).
 """
 
 from __future__ import annotations
@@ -17,12 +17,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from labsupport.errors import FieldError
+from labsupport.hardware import usable_gpus
 from labsupport.training.checkpoint import random_state, restore_random_state, save_verified
+from labsupport.training.determinism import repeatable
+from labsupport.training.device_use import arithmetic
 from labsupport.training.events import EventLog, read_events
 from labsupport.training.learning_rate import learning_rate
 from labsupport.training.result import TrainResult
 from labsupport.training.sampler import GlobalBatches, shard
 from labsupport.training.spec import TrainSpec
+from labsupport.training.step_log import StepLog
 
 if TYPE_CHECKING:
     import torch
@@ -71,13 +76,13 @@ class Alone:
 
     rank, world_size = 0, 1
 
-    def __init__(self) -> None:
+    def __init__(self, device: str = "cpu") -> None:
         import torch
 
-        self.device = torch.device("cpu")
+        self.device = torch.device(device)
 
     def prepare(self, model: torch.nn.Module) -> torch.nn.Module:
-        return model
+        return model.to(self.device)
 
     def saved(self) -> None:
         return None
@@ -93,7 +98,7 @@ class Alone:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class WorkerResult:
     """What one worker returns: plain values, equal on all ranks."""
 
     accuracy: float
@@ -102,8 +107,13 @@ class Outcome:
 
 def run_worker(
     spec: TrainSpec, replica: Replica, log: EventLog, shard_fn: Callable[..., Sequence[int]] = shard
-) -> Outcome:
+) -> WorkerResult:
     """Train one replica from the newest checkpoint, or from the start, to the end of the spec."""
+    with repeatable(spec.deterministic, replica.device):
+        return _run(spec, replica, log, shard_fn)
+
+
+def _run(spec: TrainSpec, replica: Replica, log: EventLog, shard_fn: Callable[..., Sequence[int]]) -> WorkerResult:
     import random
 
     import numpy as np
@@ -148,7 +158,8 @@ def run_worker(
             restore_random_state(saved.random_state)
     log.emit(
         "start", step=step, world_size=replica.world_size, last_step=last_step, steps_per_epoch=len(batches),
-        device=str(replica.device), samples=len(dataset), skipped=saved.skipped if saved else (),
+        device=str(replica.device), deterministic=spec.deterministic, samples=len(dataset),
+        skipped=saved.skipped if saved else (),
     )  # fmt: skip
 
     def write(folder: Path) -> None:
@@ -164,55 +175,54 @@ def run_worker(
             }
             save_verified(state, folder / RUN_STATE)
 
-    value = float("nan")
+    steps = StepLog(log, replica)
     while step < last_step:
         model.train()
         # Without a generator of its own, building the iterator draws from the global one: a run resumed inside an
         # epoch builds one iterator more and every dropout mask after it would be another.
         loader = DataLoader(dataset, batch_sampler=batches, generator=torch.Generator().manual_seed(batches.epoch))
-        waited_from = time.perf_counter()
+        steps.waits_for_data()
         for inputs, targets in loader:
             inputs = inputs.to(replica.device, dtype if inputs.is_floating_point() else None)
             targets = targets.to(replica.device)
-            data_s = time.perf_counter() - waited_from
+            rate = learning_rate(
+                step, base_lr=spec.base_lr, base_batch=spec.base_batch, global_batch=spec.global_batch,
+                warmup_steps=int(spec.warmup_fraction * total_steps), total_steps=total_steps,
+            )  # fmt: skip
+            steps.begins()
             for group in optimizer.param_groups:
-                group["lr"] = learning_rate(
-                    step, base_lr=spec.base_lr, base_batch=spec.base_batch, global_batch=spec.global_batch,
-                    warmup_steps=int(spec.warmup_fraction * total_steps), total_steps=total_steps,
-                )  # fmt: skip
+                group["lr"] = rate
             loss = loss_of(model(inputs), targets)
             loss.backward()
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
             step += 1
             batches.step += 1
-            # Equal shares, so the mean of the ranks' means is the mean over the global batch.
-            value = float(replica.sum(loss.detach()) / replica.world_size)
-            compute_s = time.perf_counter() - waited_from - data_s
-            log.emit(
-                "step", step=step, epoch=batches.epoch, loss=value.hex(), data_s=data_s, compute_s=compute_s,
-            )  # fmt: skip
+            steps.ends(step, batches.epoch, loss)
             ends_epoch = batches.step == len(batches)
+            if not (ends_epoch or step == last_step or step % spec.checkpoint_every == 0):
+                continue
+            mean_loss = steps.settle()
             if ends_epoch or step == last_step:
-                replica.broadcast_buffers(
-                    core
-                )  # the shares of a test set must be judged by one model, the one that is saved
+                # The shares of a test set must be judged by one model, the one that is saved.
+                replica.broadcast_buffers(core)
                 accuracy = evaluate(core, test_set, spec, replica)
-                log.emit("epoch", step=step, epoch=batches.epoch, loss=value.hex(), accuracy=accuracy)
+                log.emit("epoch", step=step, epoch=batches.epoch, loss=mean_loss.hex(), accuracy=accuracy)
             if ends_epoch:
                 batches.next_epoch()
-            if ends_epoch or step == last_step or step % spec.checkpoint_every == 0:
-                started = time.perf_counter()
-                replica.report({"loss": value, "step": step}, write)
-                log.emit("checkpoint", step=step, seconds=time.perf_counter() - started)
+            started = time.perf_counter()
+            replica.report({"loss": mean_loss, "step": step}, write)
+            log.emit("checkpoint", step=step, seconds=time.perf_counter() - started)
             if ends_epoch or step == last_step:
                 break
-            waited_from = time.perf_counter()
+            steps.waits_for_data()
     checksum = digest(core)
-    log.emit("end", step=step, checksum=checksum)
+    measures = replica.device.type == "cuda" and replica.rank == 0
+    flops = arithmetic(spec, info, dataset[0][0], replica.device) if measures else {}
+    log.emit("end", step=step, checksum=checksum, **flops)
     if accuracy is None:
         raise AssertionError("unreachable: the last step evaluates")
-    return Outcome(accuracy, checksum)
+    return WorkerResult(accuracy, checksum)
 
 
 def digest(model: torch.nn.Module) -> str:
@@ -252,20 +262,27 @@ def evaluate(model: torch.nn.Module, dataset: Samples, spec: TrainSpec, replica:
 def train_alone(spec: TrainSpec, folder: Path, shard_fn: Callable[..., Sequence[int]] = shard) -> TrainResult:
     """Train in this process, on the same global batches as any distributed run of the spec; events go to `folder`.
 
-    PyTorch's threads and the global random generators are afterwards as they were.
+    The device is that of the spec's workers: a GPU where each of them gets one, else the CPU. PyTorch's threads and
+    settings and the global random generators are afterwards as they were.
+
+    Raises:
+        LabsError: there is no such device, or the spec cannot be trained on it.
     """
     import torch
 
+    device = "cuda" if spec.gpus_per_worker else "cpu"
+    if spec.gpus_per_worker and not usable_gpus():
+        raise FieldError(lambda name: f"{name('gpus_per_worker')} is {spec.gpus_per_worker}: no GPU can be used here")
     began = time.time()
     log = EventLog(folder / "events", rank=0)
     threads, numbers = torch.get_num_threads(), random_state()
     try:
-        outcome = run_worker(spec, Alone(), log, shard_fn)
+        worker = run_worker(spec, Alone(device), log, shard_fn)
     finally:
         log.close()
         torch.set_num_threads(threads)
         restore_random_state(numbers)
     return TrainResult(
-        spec, folder, tuple(read_events(folder / "events")), outcome.accuracy, outcome.checksum, began=began,
+        spec, folder, tuple(read_events(folder / "events")), worker.accuracy, worker.checksum, began=began,
         wall_s=time.time() - began,
     )  # fmt: skip

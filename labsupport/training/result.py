@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -41,8 +42,14 @@ class TrainResult:
         return self.world_size if str(self._start["device"]).startswith("cuda") else 0
 
     @property
+    def deterministic(self) -> bool:
+        """Whether the same run has the same bits: always on a CPU, on a GPU if the spec asked for it."""
+        starts = (event for event in self.events if event["event"] == "start")
+        return all(event.get("deterministic") or not str(event["device"]).startswith("cuda") for event in starts)
+
+    @cached_property
     def losses(self) -> dict[int, float]:
-        """Step -> loss, as finally counted."""
+        """Step -> loss, as finally counted: the mean over all workers."""
         return losses(list(self.events))
 
     @property
@@ -66,18 +73,45 @@ class TrainResult:
 
     @property
     def step_s(self) -> list[float]:
-        """Seconds of each step (waiting for data, compute, communication), warm-up left out."""
+        """Seconds of each step, warm-up left out: `data_s` and `compute_s` together."""
         return [event["data_s"] + event["compute_s"] for event in self._steps()]
 
     @property
     def data_s(self) -> list[float]:
-        """Seconds that each step waited for its data, warm-up left out."""
+        """Seconds that the device waited for the data of each step, warm-up left out."""
         return [event["data_s"] for event in self._steps()]
+
+    @property
+    def compute_s(self) -> list[float]:
+        """Seconds of each step's forward pass, backward pass with its all-reduce, and optimiser, warm-up left out."""
+        return [event["compute_s"] for event in self._steps()]
 
     @property
     def samples_per_s(self) -> float:
         """Throughput of all workers together, from the median step; NaN when every step was warm-up."""
         return self.spec.global_batch / median(self.step_s) if self.step_s else float("nan")
+
+    @property
+    def gpu_utilization(self) -> float | None:
+        """Part of the time (0 to 1) in which rank 0's GPU ran a kernel, by NVML; None on a CPU.
+
+        Sampled while steps are done: warm-up, checkpoints and evaluation are left out.
+        """
+        windows = [event for event in self.events if event["event"] == "utilization"]
+        samples = sum(event["samples"] for event in windows)
+        return sum(event["utilization"] * event["samples"] for event in windows) / samples if samples else None
+
+    @property
+    def mfu(self) -> float | None:
+        """Model FLOPs utilization (0 to 1): what the median step needed, over what the GPUs could have done.
+
+        That is the rate of a large bfloat16 matrix product on the same GPU. None on a CPU, or when every step was
+        warm-up.
+        """
+        end = [event for event in self.events if event["event"] == "end"][-1:]
+        if not (self.gpus and self.step_s and end and "device_flops_per_s" in end[0]):
+            return None
+        return float(end[0]["flops_per_sample"] * self.samples_per_s / (self.gpus * end[0]["device_flops_per_s"]))
 
 
 def largest_difference(one: TrainResult, other: TrainResult) -> float:

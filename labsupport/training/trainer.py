@@ -23,8 +23,8 @@ from typing import TYPE_CHECKING, Any
 
 from labsupport.durable import make_folder_durably
 from labsupport.errors import FieldError, LabsError
-from labsupport.hardware import machine
-from labsupport.training import ray_session, run_folder
+from labsupport.hardware import machine, usable_gpus
+from labsupport.training import determinism, ray_session, run_folder
 from labsupport.training.checkpoint import (
     CheckpointError,
     load_verified,
@@ -137,13 +137,13 @@ def _worker(config: dict[str, Any]) -> dict[str, Any]:
     replica = RayReplica()
     log = EventLog(Path(config["events"]), replica.rank)
     try:
-        outcome = run_worker(TrainSpec.from_dict(config["spec"]), replica, log, config["shard_fn"])
+        result = run_worker(TrainSpec.from_dict(config["spec"]), replica, log, config["shard_fn"])
     except BaseException as error:
         log.emit("error", error=f"{type(error).__name__}: {error}")
         raise
     finally:
         log.close()
-    return {"accuracy": outcome.accuracy, "checksum": outcome.checksum}
+    return {"accuracy": result.accuracy, "checksum": result.checksum}
 
 
 def train(
@@ -189,6 +189,7 @@ def train(
             run_config=RunConfig(
                 name="checkpoints",
                 storage_path=str(folder),
+                worker_runtime_env={"env_vars": determinism.ENVIRONMENT if spec.deterministic else {}},
                 failure_config=FailureConfig(max_failures=spec.max_failures),
                 checkpoint_config=CheckpointConfig(num_to_keep=spec.checkpoints_to_keep),
             ),
@@ -212,7 +213,7 @@ def preflight(spec: TrainSpec) -> None:
     from labsupport.training.models import check_model
 
     facts = machine()
-    spec.assert_fits(cores=facts.cores, gpus=len(facts.gpus))
+    spec.assert_fits(cores=facts.cores, gpus=usable_gpus())
     dataset, info = load_dataset(spec.dataset, "train", **spec.data_options())
     check_model(spec.model, info)
     if spec.global_batch > len(dataset):

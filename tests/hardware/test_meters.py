@@ -145,6 +145,14 @@ class TestGpuMeter:
         assert meter.mean_utilization == pytest.approx(0.6)
         assert meter.peak_memory_bytes == 2 * MIB
 
+    @pytest.mark.parametrize(("uuid", "devices"), [("GPU-1", [1, 1]), ("GPU-7", [])])
+    def test_one_device_can_be_chosen(self, uuid: str, devices: list[int]) -> None:
+        library = fake_nvml(nvmlDeviceGetUUID=lambda device: f"GPU-{device}")
+        with GpuMeter(interval_s=60.0, uuid=uuid, library=library) as meter:
+            pass
+        assert [one.device for one in meter.samples] == devices
+        assert meter.available == bool(devices)
+
     def test_a_value_that_the_device_does_not_offer_is_none(self) -> None:
         def refuse(_: object) -> None:
             raise NoSuchFeatureError

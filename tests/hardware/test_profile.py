@@ -4,7 +4,7 @@ import pytest
 
 from labsupport.errors import LabsError
 from labsupport.hardware import Gpu, Profile, profile
-from labsupport.hardware.profile import choose
+from labsupport.hardware.profile import choose, count_usable
 
 GPUS = (Gpu("NVIDIA L4", 24 * 2**30, "570.86"),)
 
@@ -21,6 +21,8 @@ GPUS = (Gpu("NVIDIA L4", 24 * 2**30, "570.86"),)
         ({"LABS_PROFILE": "gpu"}, (), "2.13.0+cpu", "gpu"),
         ({"CUDA_VISIBLE_DEVICES": ""}, GPUS, "2.13.0", "cpu"),
         ({"CUDA_VISIBLE_DEVICES": "0"}, GPUS, "2.13.0", "gpu"),
+        ({"CUDA_VISIBLE_DEVICES": "-1"}, GPUS, "2.13.0", "cpu"),
+        ({"CUDA_VISIBLE_DEVICES": "7"}, GPUS, "2.13.0", "cpu"),
         ({}, GPUS, "2.13.0+cpu", "cpu"),
     ],
 )
@@ -34,6 +36,30 @@ def test_the_setting_decides_and_else_what_can_be_used(
 
 def test_a_gpu_left_unused_is_explained() -> None:
     assert "CPU build" in choose({}, GPUS, "2.13.0+cpu").why
+
+
+@pytest.mark.parametrize(
+    ("visible", "devices", "torch_version", "usable"),
+    [
+        (None, 2, "2.13.0", 2),
+        (None, 2, None, 2),
+        (None, 2, "2.13.0+cpu", 0),
+        (None, 0, "2.13.0", 0),
+        ("", 2, "2.13.0", 0),
+        ("-1", 2, "2.13.0", 0),
+        ("1", 2, "2.13.0", 1),
+        ("0, 1", 2, "2.13.0", 2),
+        ("0,-1,1", 2, "2.13.0", 1),
+        ("0,7", 2, "2.13.0", 1),
+        ("GPU-8932f937,1", 2, "2.13.0", 2),
+        ("0,1", 1, "2.13.0", 1),
+    ],
+)
+def test_the_gpus_that_can_be_used_are_those_that_cuda_would_show(
+    visible: str | None, devices: int, torch_version: str | None, usable: int
+) -> None:
+    environment = {} if visible is None else {"CUDA_VISIBLE_DEVICES": visible}
+    assert count_usable(environment, devices, torch_version) == usable
 
 
 def test_an_unknown_profile_names_its_value_and_what_is_allowed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -42,3 +42,26 @@ def test_a_step_repeated_after_a_restart_counts_once():
 def test_a_replay_that_differs_in_the_last_bit_is_found():
     assert replays_that_differ(steps((1, 0.5), (1, 0.5))) == []
     assert replays_that_differ(steps((1, 0.5), (1, 0.5 + 2**-53))) == [1]
+
+
+def means(step: int, *losses: float) -> dict:
+    return {"event": "losses", "step": step, "losses": [loss.hex() for loss in losses]}
+
+
+def test_the_mean_over_the_workers_replaces_the_share_of_the_rank():
+    before = [*steps((1, 0.5), (2, 0.4)), means(2, 0.7, 0.6)]
+    assert losses([*before, *steps((3, 0.3))]) == {1: 0.7, 2: 0.6, 3: 0.3}
+    assert losses([*before, *steps((3, 0.3), (4, 0.2)), means(4, 0.9, 0.8)]) == {1: 0.7, 2: 0.6, 3: 0.9, 4: 0.8}
+
+
+def test_a_step_that_was_done_again_after_its_mean_was_formed_has_the_later_mean():
+    first, again = [*steps((1, 0.5), (2, 0.4)), means(2, 0.7, 0.6)], [*steps((2, 0.4)), means(2, 0.65)]
+    assert losses([*first, *again]) == {1: 0.7, 2: 0.65}
+
+
+def test_shares_of_another_number_of_workers_are_no_replay_that_differs():
+    def start(world_size):
+        return {"event": "start", "world_size": world_size}
+
+    assert replays_that_differ([start(2), *steps((1, 0.5)), start(1), *steps((1, 0.6))]) == []
+    assert replays_that_differ([start(2), *steps((1, 0.5)), start(2), *steps((1, 0.6))]) == [1]
