@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import time
 from statistics import median
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from labsupport.hardware import GpuMeter
 from labsupport.training.spec import TrainSpec
@@ -38,15 +38,14 @@ class UtilizationMeter:
             self._meter = GpuMeter(uuid=self._uuid)
             self._meter.__enter__()
 
-    def end(self) -> dict[str, Any]:
-        """Stop sampling; return the mean (0 to 1) and the number of its samples, or nothing where there are none."""
+    def end(self) -> list[float]:
+        """Stop sampling, and return the samples, 0 to 1."""
         meter, self._meter = self._meter, None
         if meter is None:
-            return {}
+            return []
         meter.__exit__()
         # The first reading tells of the time before it.
-        known = [sample.utilization for sample in meter.samples[1:] if sample.utilization is not None]
-        return {"utilization": sum(known) / len(known), "samples": len(known)} if known else {}
+        return [sample.utilization for sample in meter.samples[1:] if sample.utilization is not None]
 
 
 def _uuid(device: torch.device) -> str:

@@ -24,6 +24,9 @@ MFU = Metric(
 BUSY_FRACTION = Metric(
     "training.busy_fraction", "fraction", SHARE, "share of a step that is not spent waiting for data", "utilization"
 )
+DETERMINISTIC_COST = Metric(
+    "training.deterministic_cost", "x", POSITIVE, "step time with deterministic algorithms / with any, on one GPU"
+)
 DDP_DIFFERENCE = Metric(
     "training.ddp_difference", "nats", NOT_NEGATIVE, "largest distance between the losses of two runs of one spec"
 )

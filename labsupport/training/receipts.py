@@ -12,8 +12,10 @@ from labsupport.receipts.metric import Metric
 from labsupport.receipts.receipt import Kind, Receipt
 from labsupport.training import metrics
 from labsupport.training.crash_schedules import Survival
+from labsupport.training.determinism import Cost
 from labsupport.training.drill import DrillResult
 from labsupport.training.result import TrainResult
+from labsupport.training.spec import TrainSpec
 
 SHOWN_SEEDS = 5
 
@@ -26,16 +28,10 @@ def half_interquartile_range(values: Sequence[float]) -> float | None:
     return (high - low) / 2
 
 
-def record_run(
-    result: TrainResult, *, gpu_utilization: Sequence[float] = (), mfu: Sequence[float] = ()
-) -> tuple[Receipt, ...]:
-    """Record throughput, loss, accuracy and busy fraction of one run, and how it used the GPU where that was sampled.
+def record_run(result: TrainResult) -> tuple[Receipt, ...]:
+    """Record throughput, loss, accuracy and busy fraction of one run, and how it used the GPU where it had one.
 
     A run that diverged has no loss to record, and one of a few steps no throughput.
-
-    Args:
-        gpu_utilization: samples of the share of time in which the GPUs ran a kernel, taken over the run.
-        mfu: the share of the GPUs' peak that each step used.
     """
     spec = result.spec
     steps = max(result.losses)
@@ -50,16 +46,16 @@ def record_run(
     if result.step_s:
         busy = [1 - data_s / step_s for data_s, step_s in zip(result.data_s, result.step_s, strict=True)]
         receipts.append(_median(metrics.BUSY_FRACTION, busy, **run))
-    if gpu_utilization:
+    if result.gpu_utilization:
         # Each sample is the share of a short while, so the share of the whole time is their mean.
         receipts.append(
             record(
-                metrics.GPU_UTILIZATION, fmean(gpu_utilization), n=len(gpu_utilization),
-                spread=half_interquartile_range(gpu_utilization), statistic="mean", **run,
+                metrics.GPU_UTILIZATION, fmean(result.gpu_utilization), n=len(result.gpu_utilization),
+                spread=half_interquartile_range(result.gpu_utilization), statistic="mean", **run,
             )
         )  # fmt: skip
-    if mfu:
-        receipts.append(_median(metrics.MFU, mfu, **run))
+    if result.mfu:
+        receipts.append(_median(metrics.MFU, result.mfu, **run))
     return tuple(receipts)
 
 
@@ -77,7 +73,7 @@ def _facts(result: TrainResult) -> dict[str, Any]:
         "model": result.spec.model,
         "seed": result.spec.seed,
         "run": result.folder.name,
-        **({"gpus": result.gpus} if result.gpus else {}),
+        **({"gpus": result.gpus, "deterministic": result.deterministic} if result.gpus else {}),
     }
 
 
@@ -89,6 +85,16 @@ def record_drill(drill: DrillResult) -> tuple[Receipt, ...]:
         record(metrics.LOST_STEPS, drill.lost_steps, n=1, **facts),
         record(metrics.RESUME_EXACT, float(drill.exact), n=1, **facts),
     )
+
+
+def record_deterministic_cost(cost: Cost, spec: TrainSpec) -> Receipt:
+    """Record how many times as long the steps of one worker take with deterministic algorithms, on its GPU."""
+    ratios = [with_s / without_s for with_s, without_s in zip(cost.with_s, cost.without_s, strict=True)]
+    return record(
+        metrics.DETERMINISTIC_COST, cost.ratio, n=len(ratios), spread=half_interquartile_range(ratios),
+        statistic="ratio of medians", where="gpu", gpus=1, workers=1, model=spec.model, dataset=spec.dataset,
+        samples_per_step=spec.global_batch // spec.num_workers,
+    )  # fmt: skip
 
 
 def record_schedules(failing: Sequence[Survival], schedules: int) -> Receipt:

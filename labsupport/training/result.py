@@ -92,26 +92,24 @@ class TrainResult:
         return self.spec.global_batch / median(self.step_s) if self.step_s else float("nan")
 
     @property
-    def gpu_utilization(self) -> float | None:
-        """Part of the time (0 to 1) in which rank 0's GPU ran a kernel, by NVML; None on a CPU.
+    def gpu_utilization(self) -> list[float]:
+        """NVML's samples of rank 0's GPU: the part of a short while (0 to 1) in which a kernel ran. Empty on a CPU.
 
-        Sampled while steps are done: warm-up, checkpoints and evaluation are left out.
+        Taken while steps are done: warm-up, checkpoints and evaluation are left out.
         """
-        windows = [event for event in self.events if event["event"] == "utilization"]
-        samples = sum(event["samples"] for event in windows)
-        return sum(event["utilization"] * event["samples"] for event in windows) / samples if samples else None
+        return [one for event in self.events if event["event"] == "utilization" for one in event["samples"]]
 
     @property
-    def mfu(self) -> float | None:
-        """Model FLOPs utilization (0 to 1): what the median step needed, over what the GPUs could have done.
+    def mfu(self) -> list[float]:
+        """Model FLOPs utilization (0 to 1) of each step: FLOPs that it needed, over those the GPUs could have done.
 
-        That is the rate of a large bfloat16 matrix product on the same GPU. None on a CPU, or when every step was
-        warm-up.
+        That is the rate of a large bfloat16 matrix product on the same GPU. Empty on a CPU; warm-up is left out.
         """
         end = [event for event in self.events if event["event"] == "end"][-1:]
-        if not (self.gpus and self.step_s and end and "device_flops_per_s" in end[0]):
-            return None
-        return float(end[0]["flops_per_sample"] * self.samples_per_s / (self.gpus * end[0]["device_flops_per_s"]))
+        if not (self.gpus and end and "device_flops_per_s" in end[0]):
+            return []
+        needed = end[0]["flops_per_sample"] * self.spec.global_batch
+        return [needed / (seconds * self.gpus * end[0]["device_flops_per_s"]) for seconds in self.step_s]
 
 
 def largest_difference(one: TrainResult, other: TrainResult) -> float:

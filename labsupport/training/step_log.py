@@ -139,8 +139,8 @@ class StepLog:
         while self._pending:
             self._pending[0].loss_arrives.wait()
             self._write(self._pending.popleft())
-        if measured := self._utilization.end():
-            self._log.emit("utilization", step=self._last, **measured)
+        if samples := self._utilization.end():
+            self._log.emit("utilization", step=self._last, samples=samples)
         # Each rank fills its own row, so the sum gathers the rows as they are, whatever the order of its additions.
         table = torch.zeros(self._group.world_size, len(self._shares), dtype=torch.float64)
         table[self._group.rank] = torch.tensor(self._shares, dtype=torch.float64)

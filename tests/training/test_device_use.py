@@ -44,14 +44,14 @@ def busy_gpu(monkeypatch):
 def test_only_the_device_of_the_worker_counts_and_not_the_time_before(busy_gpu):
     busy_gpu.begin()
     busy_gpu.begin()
-    assert busy_gpu.end() == {"utilization": 0.9, "samples": 1}
-    assert busy_gpu.end() == {}
+    assert busy_gpu.end() == [0.9]
+    assert busy_gpu.end() == []
 
 
 def test_a_cpu_has_no_utilization():
     meter = UtilizationMeter(torch.device("cpu"))
     meter.begin()
-    assert meter.end() == {}
+    assert meter.end() == []
 
 
 def test_the_utilization_is_sampled_from_the_end_of_the_warm_up_to_each_checkpoint(busy_gpu, tmp_path):
@@ -64,10 +64,8 @@ def test_the_utilization_is_sampled_from_the_end_of_the_warm_up_to_each_checkpoi
         if checkpoint:
             steps.settle()
     log.close()
-    sampled = [
-        (event["step"], event["utilization"]) for event in read_events(tmp_path) if event["event"] == "utilization"
-    ]
-    assert sampled == [(5, 0.9)]
+    sampled = [(one["step"], one["samples"]) for one in read_events(tmp_path) if one["event"] == "utilization"]
+    assert sampled == [(5, [0.9])]
 
 
 def test_the_arithmetic_of_a_sample_is_that_of_the_published_formula(monkeypatch):
@@ -103,17 +101,17 @@ def result(device: str, *more: dict) -> TrainResult:
     return TrainResult(TrainSpec(global_batch=8), Path("a-run"), (start, *steps, *more), 0.9, "", 0.0, 1.0)
 
 
-def test_a_result_has_the_mean_of_all_samples_and_the_share_of_the_arithmetic():
+def test_a_result_has_all_samples_and_the_share_of_the_arithmetic_of_each_step():
     gpu = result(
         "cuda:0",
-        {"event": "utilization", "step": 4, "utilization": 0.5, "samples": 3},
-        {"event": "utilization", "step": 5, "utilization": 0.9, "samples": 1},
+        {"event": "utilization", "step": 4, "samples": [0.5, 0.6]},
+        {"event": "utilization", "step": 5, "samples": [0.9]},
         {"event": "end", "step": 5, "flops_per_sample": 1e9, "device_flops_per_s": 1e11},
     )
-    assert gpu.gpu_utilization == pytest.approx(0.6)
-    assert gpu.mfu == pytest.approx(20 * 1e9 / (2 * 1e11))  # 8 samples in 0.4 s on two GPUs
+    assert gpu.gpu_utilization == [0.5, 0.6, 0.9]
+    assert gpu.mfu == [pytest.approx(20 * 1e9 / (2 * 1e11))] * 2  # 8 samples in 0.4 s on two GPUs, after the warm-up
 
 
 def test_a_result_of_a_cpu_has_neither():
     cpu = result("cpu", {"event": "end", "step": 5})
-    assert (cpu.gpu_utilization, cpu.mfu) == (None, None)
+    assert (cpu.gpu_utilization, cpu.mfu) == ([], [])

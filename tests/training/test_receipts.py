@@ -15,9 +15,16 @@ from labsupport.receipts.ledger import ledger
 from labsupport.receipts.physics import lint_receipts
 from labsupport.receipts.receipt import Kind
 from labsupport.training.crash_schedules import Survival
+from labsupport.training.determinism import Cost
 from labsupport.training.drill import DrillResult
 from labsupport.training.loop import train_alone
-from labsupport.training.receipts import half_interquartile_range, record_drill, record_run, record_schedules
+from labsupport.training.receipts import (
+    half_interquartile_range,
+    record_deterministic_cost,
+    record_drill,
+    record_run,
+    record_schedules,
+)
 from labsupport.training.result import TrainResult
 from labsupport.training.spec import TrainSpec
 
@@ -54,13 +61,26 @@ def test_the_busy_fraction_is_that_of_the_median_step(tmp_path):
     assert (busy.value, busy.spread, busy.n, busy.details["statistic"]) == (0.5, 0.0, 5, "median")
 
 
+def sampled_on_a_gpu(*samples: float) -> TrainResult:
+    on_gpu = run([1.0] * 8, (2, "cuda:0"))
+    needed, possible = 1e9, 8e11  # 64 samples in 0.2 s on two GPUs: an MFU of 0.2
+    return replace(
+        on_gpu,
+        events=(
+            *on_gpu.events,
+            {"event": "utilization", "step": 8, "samples": list(samples)},
+            {"event": "end", "step": 8, "flops_per_sample": needed, "device_flops_per_s": possible},
+        ),
+    )
+
+
 def test_a_run_that_was_sampled_on_a_gpu_says_how_it_used_it():
-    sampled = run([1.0] * 8, (2, "cuda:0"))
-    receipts = {one.name: one for one in record_run(sampled, gpu_utilization=[0.9, 0.8, 1.0, 0.5], mfu=[0.3, 0.4, 0.5])}
+    receipts = {one.name: one for one in record_run(sampled_on_a_gpu(0.9, 0.8, 1.0, 0.5))}
     utilization, mfu = receipts["training.gpu_utilization"], receipts["training.mfu"]
     assert (utilization.value, utilization.n, utilization.details["gpus"]) == (pytest.approx(0.8), 4, 2)
-    assert (mfu.value, mfu.n) == (0.4, 3)
-    names = [one.name for one in record_run(sampled)]
+    assert (mfu.value, mfu.n) == (pytest.approx(0.2), 5)
+    assert utilization.details["deterministic"] is False
+    names = [one.name for one in record_run(run([1.0] * 8, (2, "cuda:0")))]
     assert "training.gpu_utilization" not in names
     assert "training.mfu" not in names
 
@@ -69,13 +89,19 @@ def test_on_a_cpu_the_busy_fraction_makes_the_criterion_of_gpu_utilization_provi
     record_run(run([1.0] * 8, (2, "cpu")))
     judgement = judge(criterion("201.gpu-utilization"), ledger().read().receipts)
     assert judgement.status is CriterionStatus.PROVISIONAL
-    record_run(run([1.0] * 8, (2, "cuda:0")), gpu_utilization=[0.9] * 5, mfu=[0.4] * 5)
+    record_run(sampled_on_a_gpu(*[0.9] * 5))
     assert judge(criterion("201.gpu-utilization"), ledger().read().receipts).status is CriterionStatus.MET
 
 
 def test_the_spread_is_half_the_distance_of_the_quartiles():
     assert half_interquartile_range([1.0, 2.0, 3.0, 4.0, 5.0]) == pytest.approx(1.5)
     assert half_interquartile_range([1.0]) is None
+
+
+def test_what_deterministic_algorithms_cost_is_the_ratio_of_the_median_steps():
+    receipt = record_deterministic_cost(Cost((2.0, 3.0, 9.0), (1.0, 2.0, 3.0)), TrainSpec(num_workers=2))
+    assert (receipt.name, receipt.value, receipt.n) == ("training.deterministic_cost", 1.5, 3)
+    assert (receipt.details["gpus"], receipt.details["samples_per_step"]) == (1, 32)
 
 
 def test_the_receipt_of_crash_schedules_is_simulated_and_names_the_seeds_that_failed():
