@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from labsupport.course.notebooks import exercises, markers
 from labsupport.course.notebooks.execution import first_line
+from labsupport.course.notebooks.percent import read_percent
 from labsupport.errors import LabsError
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def build(path: Path, flavour: Flavour) -> nbformat.NotebookNode:
     """
     import nbformat
 
-    source = _read_source(path)
+    source = read_percent(path)
     _check_cells(path, source.cells)
     _check_order(path, source.cells)
     week = exercises.exercises_of(path)
@@ -69,15 +70,6 @@ def build(path: Path, flavour: Flavour) -> nbformat.NotebookNode:
     if flavour == "lab":
         _assert_no_leak(path, source.cells, "\n".join(cell.source for cell in cells))
     return nbformat.v4.new_notebook(cells=cells, metadata=METADATA)
-
-
-def _read_source(path: Path) -> nbformat.NotebookNode:
-    import jupytext
-
-    try:
-        return jupytext.read(path, fmt="py:percent")
-    except (OSError, ValueError) as error:
-        raise LabsError(f"{path}: cannot be read as a py:percent source ({error})") from error
 
 
 def _name(path: Path, number: int, cell: nbformat.NotebookNode) -> str:
