@@ -4,7 +4,7 @@ SIGKILL is the crash that no handler softens. SIGSTOP is the harder fault, a lon
 the kernel keeps accepting connections for the frozen process, so that only a timeout notices. A pause is always
 reverted, by the block that made it or, if this process is killed, by a guardian process.
 
-What is not covered: faults of the network (see the TCP proxy) and of the disk; processes of other users.
+Limitations: no faults of the network or the disk, and no processes of other users.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 The instruction sets named here decide what a lab can show: INT8 gains need one of the VNNI sets or AMX, bfloat16 gains
 need AVX512-BF16 or AMX. A hypervisor may hide sets that the chip has; what is hidden is not listed.
 
-What is not covered: ARM feature names (the list is empty there) and what the same core reaches under AVX-512 clocks.
+Limitations: no ARM feature names (the list is empty there), and nothing about the clocks that AVX-512 leaves a core.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What this computer is, as one frozen fact that goes with every number measured on it.
 
-What is not covered: clock speed, cache sizes and memory bandwidth (a lab that needs them measures them), and NUMA.
+Limitations: no clock speed, cache sizes or memory bandwidth (a lab that needs them measures them), and no NUMA.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ keeper is the child subreaper of that command alone, so commands may run side by
 another's children. It reads its orders from a pipe and takes the end of that pipe as "end the tree": the pipe closes
 when `run_group` is interrupted and also when this process is killed with SIGKILL, which no handler could see.
 
-What is not covered: SIGKILL of the keeper itself (the kernel then kills the command, not what the command started).
+Limitations: if the keeper itself gets SIGKILL, the kernel kills the command, but not what the command started.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ init, so a daemon whose parent has left stays in reach. When the block closes, t
 was there before the block is left alone, with all that it started; the rest is ended and reaped. A process is known by
 its pid and start time together (psutil), so that a reused pid is never signalled.
 
-What is not covered: a process that this user may not signal (sudo) is reported as left. Without a subreaper (macOS) an
+Limitations: a process that this user may not signal (sudo) is reported as left. Without a subreaper (macOS) an
 orphan cannot be found. An orphan whose parent was older than the block counts as started inside it. A tree that forks
 faster than it is walked needs a cgroup.
 """

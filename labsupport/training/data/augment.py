@@ -3,7 +3,7 @@
 The draws are part of a run's random state on purpose: a run that resumes without restoring it sees other images and
 reaches other weights. With loader processes (`num_workers > 0`) the draws come from those processes instead.
 
-What is not covered: scale, colour, mixing of images.
+Limitations: no change of scale or colour, and no mixing of images.
 """
 
 from __future__ import annotations

@@ -111,6 +111,8 @@ def _provide(folder: Path, place: Path, archive: Published) -> None:
     try:
         path = fetch(archive, folder if (folder / archive.file_name).exists() else place)
     except LabsError as error:
+        if place != folder:
+            raise LabsError(f"{folder} holds no {archive.file_name} and cannot be written: {error}") from error
         for name in PYTHON_VERSION:
             if (folder / name).exists():
                 raise LabsError(

@@ -1,6 +1,6 @@
 """1,797 handwritten digits of 8x8 pixels, bundled with scikit-learn: real images without a download.
 
-What is not covered: the 60,000 larger images of MNIST (`hf:ylecun/mnist`).
+The 60,000 larger images of MNIST are `hf:ylecun/mnist`.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 One token is one byte, so any text works, no tokenizer is needed and the vocabulary has 256 entries.
 
-What is not covered: subword tokenizers, and packing of documents with masks between them.
+Limitations: no subword tokenizers, and no masks between the documents in one window.
 """
 
 from __future__ import annotations

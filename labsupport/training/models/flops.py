@@ -1,6 +1,6 @@
 """Count the FLOPs of a module by running it, to check the formulas that MFU rests on.
 
-What is not covered: elementwise work (activations, norms, softmax), which torch's counter leaves out, too.
+Limitations: elementwise work (activations, norms, softmax) does not count; torch's counter leaves it out.
 """
 
 from __future__ import annotations

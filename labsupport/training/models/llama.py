@@ -4,7 +4,7 @@ RMSNorm before each block, rotary position embeddings, SwiGLU, grouped-query att
 names of Hugging Face's `LlamaForCausalLM`, so the weights of one load in the other. Rotary embeddings turn the pairs
 (i, i + d/2) of a head, as Hugging Face does; Meta's own checkpoints order their rows for the pairs (2i, 2i + 1).
 
-What is not covered: a KV cache and generation (project 202), padding masks, packed documents, scaled rotary
+Limitations: no KV cache and no generation (project 202), no padding masks, packed documents or scaled rotary
 frequencies.
 """
 

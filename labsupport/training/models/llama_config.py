@@ -3,7 +3,7 @@
 Free of torch, so that a capacity plan for 7 billion parameters costs no memory. Every count is checked against the
 module itself (labsupport.training.models.llama) in the tests.
 
-What is not covered: mixture of experts, scaled rotary frequencies (Llama 3.1 and later), biases.
+Limitations: no mixture of experts, scaled rotary frequencies (Llama 3.1 and later) or biases.
 """
 
 from __future__ import annotations

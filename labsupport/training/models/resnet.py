@@ -4,8 +4,8 @@ A public checkpoint for ImageNet therefore loads with `load_state_dict`. As in t
 resolution in the 3x3 convolution of a block and not in the 1x1 before it: 4.1 instead of the paper's 3.8 G
 multiply-adds at 224 pixels.
 
-What is not covered: ResNet-101/152, the wide and grouped variants, and the paper's own three-stage networks for
-CIFAR-10 (`stem="small"` takes only their first layer).
+Limitations: no ResNet-101/152, no wide or grouped variants, and not the paper's own three-stage networks for CIFAR-10
+(`stem="small"` takes only their first layer).
 """
 
 from __future__ import annotations
