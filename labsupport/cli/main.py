@@ -147,3 +147,7 @@ def _stdout_has_no_reader() -> bool:
     watched = select.poll()
     watched.register(1, 0)  # POLLERR is always reported: of a pipe, that nobody holds its other end
     return any(event & select.POLLERR for _, event in watched.poll(0))
+
+
+if __name__ == "__main__":
+    main()

@@ -121,11 +121,12 @@ def _run(spec: TrainSpec, replica: Replica, log: EventLog, shard_fn: Callable[..
     from torch.utils.data import DataLoader
 
     from labsupport.training.data import load_dataset
-    from labsupport.training.models import build_model, loss_function
+    from labsupport.training.models import build_model, check_share, loss_function
 
     torch.set_num_threads(spec.threads_per_worker)
     dataset, info = load_dataset(spec.dataset, "train", **spec.data_options())
     test_set, _ = load_dataset(spec.dataset, "test", **spec.data_options())
+    check_share(spec.model, info, norm=spec.norm, global_batch=spec.global_batch, num_workers=replica.world_size)
     dtype = getattr(torch, spec.dtype)
     model = build_model(
         spec.model, info, norm=spec.norm, dtype=dtype, seed=spec.seed, width=spec.width, dropout=spec.dropout

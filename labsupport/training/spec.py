@@ -45,7 +45,7 @@ class TrainSpec(Spec):
     checkpoints_to_keep: int = setting(3, "newest checkpoints that are kept", at_least=2)
     """At least 2, so that a damaged newest one leaves another."""
     max_failures: int = setting(3, "restarts of the workers before the run is given up", at_least=0)
-    width: int = setting(64, "channels of the first ResNet stage", at_least=1)
+    width: int = setting(64, "channels of the first ResNet stage", at_least=1, at_most=4096)
     """64 in the paper, less for a quick run on a CPU."""
     norm: str = setting("batch", "normalisation of a ResNet", choices=NORMS)
     """The result of group normalisation does not depend on how a batch is split."""

@@ -210,12 +210,13 @@ def preflight(spec: TrainSpec) -> None:
         LabsError: says what does not fit and what would.
     """
     from labsupport.training.data import load_dataset
-    from labsupport.training.models import check_model
+    from labsupport.training.models import check_model, check_share
 
     facts = machine()
     spec.assert_fits(cores=facts.cores, gpus=usable_gpus())
     dataset, info = load_dataset(spec.dataset, "train", **spec.data_options())
-    check_model(spec.model, info)
+    check_model(spec.model, info, width=spec.width)
+    check_share(spec.model, info, norm=spec.norm, global_batch=spec.global_batch, num_workers=spec.num_workers)
     if spec.global_batch > len(dataset):
         raise FieldError(
             lambda name: (

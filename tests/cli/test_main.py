@@ -84,6 +84,11 @@ def test_asking_for_help_and_importing_the_package_cost_little(command):
         ),
         (["train", "--columns", "picture=img"], ["--columns picture=img", "image, label, text"]),
         (["train", "--columns", "image"], ["--columns image", "="]),
+        pytest.param(
+            ["train", "--width", "8", "--global-batch", "2", "--num-workers", "2"],
+            ["--global-batch 2 over --num-workers 2", "--global-batch of at least 4", "--norm group"],
+            marks=pytest.mark.slow,
+        ),
         (["train", "--columns", "image=img"], ["--columns", "hf:", "digits"]),
         (["notebooks", "build", "99"], ["week99"]),
         (["path", "9"], ["9"]),
@@ -119,6 +124,18 @@ def test_a_mistyped_command_is_one_line_that_names_its_help(arguments, verb, par
     assert done.stderr.startswith(f"{verb}: ")
     assert done.stderr.endswith(f"; see {verb} --help\n")
     assert [part for part in parts if part not in done.stderr] == []
+
+
+@pytest.mark.parametrize("module", ["labsupport", "labsupport.cli.main"])
+def test_the_package_and_its_module_run_as_the_command(module):
+    def run(*arguments):
+        command = [sys.executable, "-m", module, *arguments]
+        return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+    assert run("--help").stdout == labs("--help").stdout
+    refused = run("train", "--epochs", "0")
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert refused.stderr == labs("train", "--epochs", "0").stderr
 
 
 def test_the_command_alone_shows_its_help():

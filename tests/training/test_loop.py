@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from labsupport.errors import LabsError
 from labsupport.training.checkpoint import load_verified
 from labsupport.training.events import EventLog, losses, read_events
 from labsupport.training.loop import RUN_STATE, Alone, Saved, run_worker, train_alone
@@ -107,6 +108,18 @@ def test_threads_and_random_numbers_of_the_process_are_left_alone(tmp_path):
         assert random.getstate() == before[1]
     finally:
         torch.set_num_threads(threads)
+
+
+def test_a_batch_that_batch_normalisation_cannot_normalise_is_refused_here_too(tmp_path):
+    with pytest.raises(LabsError, match=r"global_batch 1 over num_workers 1 .* of at least 2, or norm group"):
+        train_alone(replace(SPEC, norm="batch", global_batch=1), tmp_path)
+
+
+def test_a_gpu_that_is_not_there_is_refused_before_anything_is_loaded(tmp_path, monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    with pytest.raises(LabsError, match="gpus_per_worker is 1: no GPU can be used here"):
+        train_alone(replace(SPEC, gpus_per_worker=1), tmp_path)
+    assert not (tmp_path / "events").exists()
 
 
 def test_another_seed_is_another_run(tmp_path):

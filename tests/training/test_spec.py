@@ -15,7 +15,7 @@ from labsupport.training.spec import LARGEST_SEED, TrainSpec
 
 WHOLE_FROM_1 = (
     "num_workers", "epochs", "max_steps", "global_batch", "base_batch", "threads_per_worker", "checkpoint_every",
-    "width", "sequence", "image_size",
+    "sequence", "image_size",
 )  # fmt: skip
 FLOATS = ("base_lr", "warmup_fraction", "momentum", "weight_decay", "dropout")
 
@@ -49,6 +49,8 @@ def test_rates_are_finite_numbers_of_at_least_0(field, value):
         ({"warmup_fraction": 1.0}, "warmup_fraction is 1.0: a number of at least 0 and below 1 is needed"),
         ({"weight_decay": math.nan}, "weight_decay is nan: a number of at least 0 is needed"),
         ({"checkpoints_to_keep": 1}, "checkpoints_to_keep is 1: a whole number of at least 2 is needed"),
+        ({"width": 0}, "width is 0: a whole number of at least 1 and at most 4096 is needed"),
+        ({"width": 5000}, "width is 5000: a whole number of at least 1 and at most 4096 is needed"),
         ({"gpus_per_worker": -1}, "gpus_per_worker is -1: a whole number of at least 0 is needed"),
         ({"max_failures": -1}, "max_failures is -1: a whole number of at least 0 is needed"),
         ({"dtype": "float16"}, "dtype is 'float16': one of float32, float64 is needed"),

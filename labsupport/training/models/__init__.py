@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from labsupport.training.models.losses import Loss
 
-__all__ = ["MODELS", "NORMS", "build_model", "check_model", "loss_function"]
+__all__ = ["MODELS", "NORMS", "build_model", "check_model", "check_share", "loss_function"]
 
 MODELS: dict[str, Task] = {
     "resnet18": Task.CLASSIFICATION,
@@ -34,25 +34,67 @@ SMALL_IMAGE = 64  # pixels; the ImageNet stem would leave a 64-pixel image as 16
 FLOAT32_BYTES = 4
 
 
-def check_model(name: str, info: DatasetInfo) -> None:
+def check_model(name: str, info: DatasetInfo, *, width: int = 64) -> None:
     """Refuse what cannot be trained on a data set by one replica in single precision, before anything is built.
 
     Raises:
-        LabsError: an unknown model, one for another task, or one larger than the memory of any device here.
+        FieldError: an unknown model, one for another task, or one larger than the memory of any device here.
     """
     _check_task(name, info)
     if name in PRESETS:
-        facts = machine()
-        largest = max([facts.usable_memory_bytes, *(gpu.memory_bytes or 0 for gpu in facts.gpus)])
-        needed = 3 * FLOAT32_BYTES * _llama_config(name, info, 0.0).parameters
-        if needed > largest:
-            raise FieldError(
-                lambda field: (
-                    f"{field('model')} {name} needs {needed / 1e9:.0f} GB for weights, gradients and momentum in "
-                    f"float32, the largest memory here is {largest / 1e9:.0f} GB: train llama-tiny, or shard the model "
-                    "over more devices"
-                )
+        parameters, way_out = _llama_config(name, info, 0.0).parameters, "train llama-tiny"
+    else:
+        parameters, way_out = _resnet_parameters(name, info, width), "use a smaller width"
+    facts = machine()
+    largest = max([facts.usable_memory_bytes, *(gpu.memory_bytes or 0 for gpu in facts.gpus)])
+    needed = 3 * FLOAT32_BYTES * parameters
+    if needed > largest:
+        raise FieldError(
+            lambda field: (
+                f"{field('model')} {name} needs {needed / 1e9:.0f} GB for weights, gradients and momentum in float32, "
+                f"the largest memory here is {largest / 1e9:.0f} GB: {way_out}, or shard the model over more devices"
             )
+        )
+
+
+def _resnet_parameters(name: str, info: DatasetInfo, width: int) -> int:
+    import torch
+
+    with torch.device("meta"):
+        return sum(parameter.numel() for parameter in build_model(name, info, width=width).parameters())
+
+
+def check_share(name: str, info: DatasetInfo, *, norm: str, global_batch: int, num_workers: int) -> None:
+    """Refuse shares of a batch that leave batch normalisation one value per channel: its variance would be 0.
+
+    Raises:
+        FieldError: names a batch that is large enough.
+    """
+    if norm != "batch" or MODELS[name] is not Task.CLASSIFICATION:
+        return
+    share, values = global_batch // num_workers, _values_per_channel(name, info)
+    if share * values < 2:
+        raise FieldError(
+            lambda field: (
+                f"{field('global_batch')} {global_batch} over {field('num_workers')} {num_workers} leaves each worker "
+                f"{share} sample with one value per channel, and batch normalisation needs at least two: use a "
+                f"{field('global_batch')} of at least {2 * num_workers}, or {field('norm')} group"
+            )
+        )
+
+
+def _values_per_channel(name: str, info: DatasetInfo) -> int:
+    """Return the smallest number of values per channel that one sample gives a normalisation layer of a model."""
+    import torch
+
+    found = []
+    with torch.device("meta"):
+        model = build_model(name, info, width=1).eval()
+        for module in model.modules():
+            if isinstance(module, torch.nn.modules.batchnorm._BatchNorm):
+                module.register_forward_pre_hook(lambda _, inputs: found.append(inputs[0][0, 0].numel()))
+        model(torch.empty(1, info.channels or 1, info.image_size or 1, info.image_size or 1))
+    return min(found)
 
 
 def build_model(

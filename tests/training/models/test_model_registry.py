@@ -14,7 +14,7 @@ from labsupport.errors import LabsError
 from labsupport.hardware import machine
 from labsupport.training import models
 from labsupport.training.data.info import DatasetInfo, Task
-from labsupport.training.models import MODELS, build_model, check_model, loss_function
+from labsupport.training.models import MODELS, build_model, check_model, check_share, loss_function
 
 FACTS = {"num_samples": 100, "source": "this test", "licence": "none"}
 IMAGES = DatasetInfo(name="pictures", task=Task.CLASSIFICATION, num_classes=7, channels=1, image_size=8, **FACTS)
@@ -109,6 +109,31 @@ def test_a_model_larger_than_memory_is_refused_before_it_is_built(monkeypatch):
     with pytest.raises(LabsError, match=r"llama-2-7b has 27 GB of float32 weights, this machine 17 GB"):
         build_model("llama-2-7b", TEXT)
     check_model("llama-tiny", TEXT)
+    with pytest.raises(LabsError, match=r"resnet50 needs \d+ GB for weights.*use a smaller width"):
+        check_model("resnet50", IMAGES, width=1024)
+    check_model("resnet50", IMAGES)
+
+
+@pytest.mark.parametrize("name", ["resnet18", "resnet34", "resnet50"])
+@pytest.mark.parametrize(("size", "smallest_share"), [(1, 2), (8, 2), (9, 1), (16, 1), (64, 1), (65, 1)])
+def test_a_share_that_batch_normalisation_cannot_normalise_is_refused_and_no_other(name, size, smallest_share):
+    info = replace(IMAGES, image_size=size)
+    model = build_model(name, info, width=1)
+    for share in (1, 2):
+        images = torch.zeros(share, 1, size, size)
+        if share < smallest_share:
+            with pytest.raises(ValueError, match="more than 1 value per channel"):
+                model(images)
+            with pytest.raises(LabsError, match=r"global_batch 3 over num_workers 3 .* of at least 6, or norm group"):
+                check_share(name, info, norm="batch", global_batch=3 * share, num_workers=3)
+        else:
+            model(images)
+            check_share(name, info, norm="batch", global_batch=3 * share, num_workers=3)
+
+
+def test_group_normalisation_and_a_language_model_take_one_sample():
+    check_share("resnet18", IMAGES, norm="group", global_batch=2, num_workers=2)
+    check_share("llama-tiny", TEXT, norm="batch", global_batch=2, num_workers=2)
 
 
 @pytest.mark.parametrize(
