@@ -58,15 +58,9 @@ class Setting:
         if self.choices:
             return "one of " + ", ".join(self.choices)
         noun = NOUNS[self.kind]
-        bounds = [
-            f"{words} {bound:g}" if bound < 1e6 else f"{words} {bound}"
-            for words, bound in (
-                ("above", self.above), ("of at least", self.at_least),
-                ("below", self.below), ("at most", self.at_most),
-            )
-            if bound is not None
-        ]  # fmt: skip
-        return " ".join([noun, " and ".join(bounds)]).rstrip()
+        limits = {"above": self.above, "at least": self.at_least, "below": self.below, "at most": self.at_most}
+        bounds = " and ".join(f"{words} {bound}" for words, bound in limits.items() if bound is not None)
+        return f"{noun} of {bounds}" if bounds.startswith("at ") else f"{noun} {bounds}".rstrip()
 
     def accept(self, value: Any) -> Any:
         """Return the value as a plain one of the field's type.

@@ -97,7 +97,7 @@ def random_state() -> dict[str, Any]:
         "numpy": [name, torch.from_numpy(np.asarray(keys).astype(np.int64)), position, has_gauss, cached],
         "torch": torch.get_rng_state(),
     }
-    if torch.cuda.is_available():
+    if torch.cuda.is_initialized():  # asking would start it, for nothing in a process that computes on the CPU
         state["cuda"] = torch.cuda.get_rng_state()
     return state
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 VARIABLE = "CUBLAS_WORKSPACE_CONFIG"
 WORKSPACE = ":4096:8"  # eight buffers of 4096 KiB; NVIDIA's documentation of cuBLAS, section "Results reproducibility"
 SAME_BITS = (WORKSPACE, ":16:8")
+LACKS = " does not have a deterministic implementation"  # how PyTorch says so, after the name of the operation
 ENVIRONMENT = {VARIABLE: WORKSPACE}  # of a process that is to use a GPU: cuBLAS reads it when CUDA starts
 
 
@@ -35,7 +36,8 @@ def repeatable(on: bool, device: torch.device) -> Iterator[None]:
     """Let PyTorch use deterministic algorithms only, or any, in one block; afterwards its settings are as they were.
 
     Raises:
-        FieldError: CUDA was started in this process without the workspace that makes cuBLAS repeat its results.
+        FieldError: CUDA was started in this process without the workspace that makes cuBLAS repeat its results, or the
+            block needs an operation that has no deterministic algorithm.
     """
     import torch
 
@@ -49,6 +51,15 @@ def repeatable(on: bool, device: torch.device) -> Iterator[None]:
     memory.fill_uninitialized_memory = False  # nothing here reads memory that nobody wrote
     try:
         yield
+    except RuntimeError as error:
+        operation, lacks, _ = str(error).partition(LACKS)
+        if not lacks:
+            raise
+        raise FieldError(
+            lambda name: (
+                f"{operation}{lacks}: set {name('deterministic')} to False; the run cannot be resumed exactly then"
+            )
+        ) from error
     finally:
         torch.use_deterministic_algorithms(before[0], warn_only=before[1])
         torch.backends.cudnn.benchmark = benchmark

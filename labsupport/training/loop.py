@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -76,10 +77,10 @@ class Alone:
 
     rank, world_size = 0, 1
 
-    def __init__(self, device: str = "cpu") -> None:
+    def __init__(self, device: torch.device | None = None) -> None:
         import torch
 
-        self.device = torch.device(device)
+        self.device = device or torch.device("cpu")
 
     def prepare(self, model: torch.nn.Module) -> torch.nn.Module:
         return model.to(self.device)
@@ -271,19 +272,29 @@ def train_alone(spec: TrainSpec, folder: Path, shard_fn: Callable[..., Sequence[
     """
     import torch
 
-    device = "cuda" if spec.gpus_per_worker else "cpu"
+    device = torch.device("cuda" if spec.gpus_per_worker else "cpu")
     if spec.gpus_per_worker and not usable_gpus():
         raise FieldError(lambda name: f"{name('gpus_per_worker')} is {spec.gpus_per_worker}: no GPU can be used here")
     began = time.time()
     log = EventLog(folder / "events", rank=0)
-    threads, numbers = torch.get_num_threads(), random_state()
-    try:
+    with closing(log), repeatable(spec.deterministic, device), _left_alone(device):
         worker = run_worker(spec, Alone(device), log, shard_fn)
-    finally:
-        log.close()
-        torch.set_num_threads(threads)
-        restore_random_state(numbers)
     return TrainResult(
         spec, folder, tuple(read_events(folder / "events")), worker.accuracy, worker.checksum, began=began,
         wall_s=time.time() - began,
     )  # fmt: skip
+
+
+@contextmanager
+def _left_alone(device: torch.device) -> Iterator[None]:
+    """Put PyTorch's threads and the global random generators of this process back after the block."""
+    import torch
+
+    if device.type == "cuda":
+        torch.cuda.init()  # its generator is one of them
+    threads, numbers = torch.get_num_threads(), random_state()
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+        restore_random_state(numbers)

@@ -37,10 +37,10 @@ KINDS = {
 
 
 @pytest.fixture(scope="module", autouse=True)
-def workspace_of_cublas():
-    """Let CUDA start as a deterministic run needs it, whichever test is first."""
+def cuda_starts_as_a_deterministic_run_needs_it():
+    """Whichever test comes first."""
     with repeatable(True, CUDA):
-        yield
+        pass
 
 
 @pytest.fixture

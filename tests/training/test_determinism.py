@@ -95,6 +95,25 @@ class TestCublasWorkspace:
             pass
 
 
+def test_an_operation_without_a_deterministic_algorithm_is_named_with_the_way_out():
+    values, indices = torch.nn.functional.max_pool2d(torch.rand(1, 1, 4, 4), 2, return_indices=True)
+    sentence = "max_unpool.* does not have a deterministic implementation: set deterministic to False"
+    with pytest.raises(LabsError, match=sentence), repeatable(True, CPU):
+        torch.nn.functional.max_unpool2d(values, indices, 2)
+    with repeatable(False, CPU):
+        torch.nn.functional.max_unpool2d(values, indices, 2)
+
+
+def test_a_run_on_the_cpu_does_not_start_cuda(tmp_path, monkeypatch):
+    def started(*_):
+        raise AssertionError("CUDA was started")
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "init", started)
+    monkeypatch.setattr(torch.cuda, "get_rng_state", started)
+    train_alone(SPEC, tmp_path)
+
+
 @pytest.mark.parametrize(
     ("starts", "deterministic"),
     [
