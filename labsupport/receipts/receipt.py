@@ -27,6 +27,7 @@ Scalar = str | int | float | bool | None
 Detail = Scalar | tuple[Scalar, ...]
 
 ID_DIGITS = 12
+LARGEST_WHOLE = 10**300  # rules compute with floats, which end soon after
 LINE_START = '{"id": "'  # every line of a ledger begins so; `ledger` tells a torn receipt from a foreign file by it
 
 
@@ -228,7 +229,7 @@ def _finite(name: str, value: object) -> float:
 def _count(value: object) -> int | None:
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < 1:
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or not 1 <= int(value) < LARGEST_WHOLE:
         raise ValueError(f"receipt n is {value!r}: it must be a whole number of at least 1, or None")
     return int(value)
 
@@ -262,9 +263,9 @@ def _scalar(key: str, value: object) -> Scalar:
         return value
     if isinstance(value, str):
         return str(value)
-    if isinstance(value, numbers.Integral):
+    if isinstance(value, numbers.Integral) and abs(int(value)) < LARGEST_WHOLE:
         return int(value)
-    if isinstance(value, numbers.Real) and math.isfinite(value):
+    if isinstance(value, numbers.Real) and not isinstance(value, numbers.Integral) and math.isfinite(value):
         return float(value)
     raise ValueError(
         f"receipt details {key!r} is {value!r}: allowed are text, finite numbers, booleans, None or a flat list"

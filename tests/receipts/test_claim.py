@@ -46,6 +46,7 @@ def rules(*receipts: Receipt) -> list[str]:
         ({"step_s": "fast"}, "must be a finite number"),
         ({"step_s": True}, "must be a finite number"),
         ({"step_s": math.nan}, "must be a finite number"),
+        ({"step_s": 10**400}, "must be a finite number"),
         ({"step_s": None}, "must be a finite number"),
         ({"step_s": [1, 2]}, "must be a finite number"),
         ({"scaling_mode": 1}, "must be text"),
@@ -94,8 +95,6 @@ def test_a_detail_of_the_wrong_type_is_a_finding_and_not_a_crash() -> None:
     (finding,) = lint_receipts([receipt("training.loss", 1.0, "nats", gpus="two")])
     assert finding.rule == "R0"
     assert "gpus is 'two'" in finding.sentence
-    (finding,) = lint_receipts([receipt("training.loss", 1.0, "nats", gpus=10**400)])
-    assert "it must be a finite number" in finding.sentence
 
 
 def test_details_that_no_rule_knows_are_left_alone() -> None:

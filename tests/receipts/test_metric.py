@@ -9,7 +9,9 @@ import sys
 from importlib import import_module
 
 import pytest
+import typer
 
+from labsupport.cli.ledger import validate
 from labsupport.course.catalog import CRITERIA
 from labsupport.course.grading.criteria import CriterionStatus, judge
 from labsupport.errors import LabsError
@@ -54,10 +56,10 @@ def planted(metric: Metric, value: float, **changes: object) -> Receipt:
 
 def assert_refused_everywhere(receipt: Receipt, capsys: pytest.CaptureFixture[str]) -> None:
     """Plant a receipt, and see `labs validate` and every criterion that asks for its metric refuse it."""
-    from labsupport.cli.main import _exit_code
-
     ledger().append(receipt)
-    assert _exit_code(["validate"]) == 1
+    with pytest.raises(typer.Exit) as left:
+        validate()
+    assert left.value.exit_code == 1
     assert f"R0 error: {receipt.name}" in capsys.readouterr().out
     for criterion in CRITERIA:
         for part in criterion.requirements:

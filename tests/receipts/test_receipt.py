@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from labsupport.receipts import physics
 from labsupport.receipts.domain import POSITIVE
 from labsupport.receipts.metric import Metric
 from labsupport.receipts.receipt import LINE_START, Kind, Receipt, derive, weakest
@@ -51,6 +52,7 @@ def receipt(**changes: object) -> Receipt:
         ("kind", "guessed"),
         ("n", 0),
         ("n", 2.5),
+        ("n", 10**400),
         ("n", True),
         ("spread", -0.1),
         ("spread", math.nan),
@@ -61,6 +63,7 @@ def receipt(**changes: object) -> Receipt:
         ("at", "2026-01-31T12:00:00+02:00"),
         ("details", {"seed": object()}),
         ("details", {"seed": math.nan}),
+        ("details", {"seed": 10**400}),
         ("details", {"nested": {"a": 1}}),
         ("details", 5),
         ("details", None),
@@ -253,4 +256,8 @@ json_values = st.recursive(
 @given(field=st.sampled_from(sorted(VALID)), value=json_values)
 def test_whatever_a_foreign_line_holds_it_is_a_receipt_or_a_value_error(field: str, value: object) -> None:
     with contextlib.suppress(ValueError):
-        Receipt.from_json(json.dumps(VALID | {field: value}))
+        taken = Receipt.from_json(json.dumps(VALID | {field: value}))
+        assert taken.name
+    content = {name: value for name, value in (VALID | {field: value}).items() if name != "id"}
+    with contextlib.suppress(ValueError):
+        physics.lint_receipts([Receipt(**content)])  # with the id that belongs to it
