@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import FrozenInstanceError, replace
 from typing import Any
 
 import pytest
@@ -61,6 +61,20 @@ def test_without_receipts_a_criterion_is_not_measured() -> None:
     assert judgement.sentence == "training.scaling_efficiency: no receipt yet"
 
 
+def test_the_statuses_read_as_words_and_the_earlier_ones_decide() -> None:
+    assert list(CriterionStatus) == ["not met", "not measured", "provisional", "met"]
+
+
+def test_a_judgement_is_a_fact_about_its_criterion() -> None:
+    judgement = verdict_on(efficiency(0.91, gpus=4))
+    assert judgement.criterion is SCALING
+    assert [part.requirement for part in judgement.parts] == list(SCALING.requirements)
+    assert verdict_on().parts[0].requirement is SCALING.requirements[0]
+    for fact in (judgement, *judgement.parts):
+        with pytest.raises(FrozenInstanceError):
+            fact.status = CriterionStatus.NOT_MET
+
+
 def test_measured_on_the_named_hardware_and_on_target_is_met() -> None:
     good = efficiency(0.91, gpus=4)
     judgement = verdict_on(good)
@@ -109,6 +123,20 @@ def test_a_simulated_or_modelled_number_is_provisional_where_a_measured_one_is_w
     judgement = verdict_on(efficiency(value, kind=kind, gpus=4))
     assert judgement.status is CriterionStatus.PROVISIONAL
     assert f"{kind}, not measured" in judgement.sentence
+
+
+def test_everything_that_is_lacking_is_named_and_gpus_are_advised_only_where_they_lack() -> None:
+    lacking = verdict_on(efficiency(0.91, kind=Kind.MODELLED, gpus=1), machine_gpus=0).sentence
+    assert lacking.endswith("but modelled, not measured, not on 4 GPUs (this machine has 0)")
+    modelled = verdict_on(efficiency(0.91, kind=Kind.MODELLED, gpus=4), machine_gpus=0).sentence
+    assert modelled.endswith("on target here, but modelled, not measured")
+
+
+def test_a_flag_reads_as_true_or_false() -> None:
+    criterion = made_of(Requirement(training.RESUME_EXACT, Compare.EXACTLY, 1))
+    for value, word in ((1, "true"), (0, "false")):
+        sentence = verdict_on(receipt(training.RESUME_EXACT, value), criterion=criterion).sentence
+        assert sentence == f"training.resume_exact is {word}, measured (exactly true)"
 
 
 @pytest.mark.parametrize("kind", [Kind.TARGET, Kind.QUOTED])
@@ -209,6 +237,12 @@ def test_a_stale_receipt_is_provisional_and_says_so(code: str | None, value: flo
     judgement = verdict_on(stale)
     assert (judgement.status, judgement.receipt_ids) == (CriterionStatus.PROVISIONAL, (stale.id,))
     assert f"{side}, but stale: measured by other code than is here now" in judgement.sentence
+
+
+def test_a_receipt_without_n_is_one_run() -> None:
+    criterion = made_of(Requirement(training.RESUME_EXACT, Compare.EXACTLY, 1, min_n=2))
+    for n, status in ((None, CriterionStatus.PROVISIONAL), (2, CriterionStatus.MET)):
+        assert verdict_on(receipt(training.RESUME_EXACT, 1, n=n), criterion=criterion).status is status
 
 
 def test_a_stale_receipt_comes_after_every_fresh_one() -> None:
