@@ -9,11 +9,9 @@ import uuid
 from contextlib import contextmanager
 from datetime import date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-
-from labsupport.errors import LabsError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -84,6 +82,7 @@ def run(
 
     Exits with 1 when a cell raised or an exercise failed; an exercise that was not attempted is no failure.
     """
+    from labsupport.cli.setting_values import read_settings
     from labsupport.course.grading.verdict import Status
     from labsupport.course.learner import existing_learner_notebook
     from labsupport.course.notebooks.builder import course_root
@@ -91,7 +90,7 @@ def run(
     from labsupport.course.runs.runner import run_week
     from labsupport.workspace import workspace
 
-    parameters = _parameters(settings or [])
+    parameters = read_settings(settings or [])
     chosen = notebook or (None if solution else existing_learner_notebook(week))
     folder = out or workspace("runs") / f"{datetime.now():%Y%m%d-%H%M%S}-week{week:02d}-{uuid.uuid4().hex[:4]}"
     with _cells(f"week {week}", quiet=as_json) as on_cell:
@@ -195,24 +194,6 @@ def path(
 
     first_day = start.date() if start else date.today()
     typer.echo(repr(schedule(number, hours_per_week, first_day)))
-
-
-def _parameters(settings: list[str]) -> dict[str, Any]:
-    """Turn `name=value` into typed values: YAML's scalars, so that 4 is a number and true a boolean."""
-    import yaml
-
-    parameters: dict[str, Any] = {}
-    for setting in settings:
-        name, equals, value = setting.partition("=")
-        if not equals or not name.isidentifier():
-            raise LabsError(f"--set {setting!r}: write name=value, such as --set num_workers=2")
-        try:
-            parameters[name] = yaml.safe_load(value)
-        except (yaml.YAMLError, ValueError) as error:  # ValueError: a date such as 2026-13-45
-            raise LabsError(
-                f"--set {setting!r}: {value!r} is no value; write a number, true, false or a word, or quote it"
-            ) from error
-    return parameters
 
 
 @contextmanager

@@ -24,9 +24,8 @@ LABS = Path(sys.executable).with_name("labs")
         (["grade", "99"], "week 99: not one of the weeks here: 0, 1"),
         (["run", "0", "--profile", "huge"], "profile huge: no such profile"),
         (["run", "0", "--set", "foo=1"], "parameter foo: this notebook has no such parameter"),
-        (["run", "0", "--set", "report_seed={"], "--set 'report_seed={': '{' is no value; write a number"),
-        (["run", "0", "--set", "goal=*x"], "--set 'goal=*x': '*x' is no value; write a number"),
-        (["run", "0", "--set", "start=2026-13-45"], "'2026-13-45' is no value; write a number"),
+        (["run", "0", "--set", "report_seed={"], "--set 'report_seed={': '{' is not JSON"),
+        (["run", "0", "--set", "goal=nan"], "--set 'goal=nan': 'nan' is not a finite number"),
         (["grade", "0", "--hidden-seeds", "20000"], "hidden seeds 20000: give a number from 0 to 10000"),
     ],
 )
