@@ -1,4 +1,4 @@
-"""Meters: context managers that say what a block used, of this process and all its descendants.
+"""Meters: context managers that measure what this process and all its descendants use in a block.
 
 Each is read after its block:
 
@@ -9,8 +9,8 @@ Each is read after its block:
 CPU busy is not GPU utilization, and GPU utilization is only the part of the time in which *some* kernel ran: it says
 nothing of how much of the device that kernel filled.
 
-Limitations: processes that leave the tree before they are seen (inside `processes.supervised` orphans stay in it), and
-a peak between two samples.
+Limitations: processes that leave the tree before they are seen are missed (inside `processes.supervised` orphans stay
+in it), and so is a peak between two samples.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 class CpuMeter:
     """CPU seconds of the process tree beside wall seconds; read after the block.
 
-    CPU time of a process that ended is found with the parent that waited for it. Of live children the kernel tells
-    hundredths of a second. `threads` is what `busy_fraction` is a fraction of: by default, the cores we may use.
+    The CPU time of a process that has ended is added to its parent's. For live children the kernel reports hundredths
+    of a second. `busy_fraction` is relative to `threads`, by default the cores that we may use.
     """
 
     cpu_s: float
@@ -58,7 +58,7 @@ class CpuMeter:
     def __exit__(self, *_: object) -> None:
         self.wall_s = time.perf_counter() - self._started
         used_s = _own_cpu_s() - self._own_s
-        # A process of the start that has been waited for since is now part of its parent's figure, all its life long.
+        # The whole CPU time of a process that has been waited for since the start is now part of its parent's.
         for process in self._children.keys() | set(_descendants()):
             used_s += _cpu_s(process) - self._children.get(process, 0.0)
         self.cpu_s = max(0.0, used_s)  # a parent that ignores SIGCHLD loses its children's time

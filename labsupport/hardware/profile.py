@@ -1,7 +1,7 @@
 """Which sizes a lab runs with: smoke for CI, cpu for a laptop, gpu where CUDA can be used.
 
-`LABS_PROFILE` decides; without it the machine does. The profile sets sizes only: where a number came from is said by
-its receipt.
+`LABS_PROFILE` decides; without it the machine does. The profile sets sizes only: a receipt says where its number was
+measured, and labsupport.training.placement which devices a run uses.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Profile:
-    """A size switch and the reason it stands where it does."""
+    """The name of the sizes in force, and why these."""
 
     name: str
     why: str

@@ -1,7 +1,7 @@
-"""Which processes a running Ray consists of, as seen from outside: what a lab shows and a drill may kill.
+"""The processes of a running Ray, seen from outside: what a lab shows and a drill may kill.
 
-The roles are read off the command lines of this process' descendants. Ray's own state API shows tasks and actors; it
-does not show the processes that keep Ray itself going, which are the ones that an operator has to know.
+Their roles are read from the command lines of this process's descendants. Ray's own state API shows tasks and actors,
+but not the processes that keep Ray itself going, which an operator has to know.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def _classified(children: list[psutil.Process]) -> Iterator[RayProcess]:
                     yield _describe(child, role, words[0] if part.startswith("ray::") else role, purpose)
                     break
         except (psutil.NoSuchProcess, psutil.ZombieProcess):
-            continue  # a worker may end while it is looked at
+            continue  # it ended in between
 
 
 def _describe(process: psutil.Process, role: str, name: str, purpose: str) -> RayProcess:

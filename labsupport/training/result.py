@@ -33,12 +33,12 @@ class TrainResult:
 
     @property
     def world_size(self) -> int:
-        """Workers that ran, which the spec only wishes for: a run in one process has one."""
+        """Workers that ran: a run in one process has one, whatever its spec says."""
         return int(self._start["world_size"])
 
     @property
     def gpus(self) -> int:
-        """GPUs that computed: one for each worker on a CUDA device, whatever the spec reserves for it."""
+        """GPUs that computed: one for each worker on a CUDA device, even if the spec reserves more for it."""
         return self.world_size if str(self._start["device"]).startswith("cuda") else 0
 
     @property
