@@ -23,12 +23,14 @@
 # | write a ring all-reduce, a gradient average and a schedule | graded; the ring on processes, too | sections 5 to 7 |
 # | lose a worker to SIGKILL | your sampler, real processes | section 8 |
 #
-# Everything here runs on two CPU cores. With GPUs, set `gpus_per_worker = 1`: the same code uses NCCL.
+# Everything here runs on two CPU cores. With two GPUs the same code uses NCCL; with one, sections 3 and 8 stay on CPU
+# cores, since NCCL puts no two workers on one GPU, and section 4 measures a step on it. A number in the next cell
+# decides otherwise.
 
 # %% tags=["parameters"]
 seed = 0
-num_workers = 2
-gpus_per_worker = 0
+num_workers = None  # None: two, on the devices that are here
+gpus_per_worker = None
 
 # %%
 import os
@@ -41,7 +43,7 @@ from checks import week01
 from labsupport import (
     BarFigure, Line, LineFigure, ReceiptTable, TrainingProgress, WordTable, machine, profile, record, scoreboard, format_guess,
 )
-from labsupport.training import collectives, drill, metrics, ray_anatomy, ray_session, run_folder, trainer
+from labsupport.training import collectives, drill, metrics, placement, ray_anatomy, ray_session, run_folder, trainer
 from labsupport.training.crash_schedules import Recovery, failing_seeds
 from labsupport.training.loop import train_alone
 from labsupport.training.receipts import record_drill, record_run, record_schedules
@@ -49,7 +51,10 @@ from labsupport.training.result import largest_difference
 from labsupport.training.spec import TrainSpec
 
 sizes = profile()
+placed = placement.place(num_workers, gpus_per_worker)
+num_workers, gpus_per_worker = placed.num_workers, placed.gpus_per_worker
 print(f"{machine().summary}; sizes: {sizes.name}")
+print(placed)
 
 # %% [markdown]
 # ## 1 · A running Ray, seen from outside
@@ -181,7 +186,7 @@ guess_difference = 1e-6  # SOLUTION
 # %%
 spec = TrainSpec(
     model="llama-tiny", dataset="text", sequence=32, global_batch=16, base_batch=16, base_lr=0.005, seed=seed, epochs=1,
-    max_steps=sizes.pick(smoke=30, cpu=80, gpu=400), num_workers=num_workers, gpus_per_worker=gpus_per_worker,
+    max_steps=sizes.pick(smoke=30, cpu=80, gpu=400 if gpus_per_worker else 80), num_workers=num_workers, gpus_per_worker=gpus_per_worker,
     checkpoint_every=5,
 )
 shard_fn = week01.sampler.working_answer()
@@ -287,8 +292,8 @@ LineFigure(
 
 # %%
 def median_ms(result):
-    data, step = np.median(result.data_s) * 1e3, np.median(result.step_s) * 1e3
-    return {"waiting for data": data, "compute and communication": step - data}
+    data_ms, compute_ms = np.median(result.data_s) * 1e3, np.median(result.compute_s) * 1e3
+    return {"waiting for data": data_ms, "compute and communication": compute_ms}
 
 
 BarFigure(
@@ -307,6 +312,36 @@ BarFigure(
 #
 # What the picture does show is that waiting for data is small here, because the text lies in memory. With decoded
 # images it is the first suspect when GPUs idle.
+#
+# A GPU shows how much that matters. Where there is one, the next cell trains a ResNet-50 on it and puts two figures side
+# by side: the share of time in which *some* kernel ran, and MFU, the share of the device's arithmetic that the model
+# used. **A device can be busy all the time and do a tenth of what it could.**
+
+# %%
+fastest = placement.place(fewer=True)
+print(fastest)
+resnet50 = TrainSpec(
+    model="resnet50", dataset="digits", image_size=32, global_batch=256, epochs=12, max_steps=60, seed=seed,
+    num_workers=fastest.num_workers, gpus_per_worker=fastest.gpus_per_worker,
+)
+used = record_run(trainer.train(resnet50, on_event=TrainingProgress("ResNet-50"))) if fastest.gpus_per_worker else ()
+ReceiptTable(used, caption="ResNet-50 on the GPU") if used else None
+
+# %% [markdown]
+# The runs of this lab may only use kernels that add in one order, always; section 8 needs that. On a GPU they are not
+# the fastest ones, and the next cell measures what that costs: the same steps with and without, in turn.
+
+# %%
+from labsupport.training.determinism import measure_cost
+from labsupport.training.receipts import record_deterministic_cost
+
+if fastest.gpus_per_worker:
+    import torch
+
+    cost = record_deterministic_cost(measure_cost(resnet50, torch.device("cuda")), resnet50)
+    print(f"a step with deterministic kernels only takes {cost.value:.2f} times as long (n = {cost.n})")
+else:
+    print("nothing on a CPU: it adds in one order anyway")
 
 # %% [markdown]
 # ## 5 · Moving the gradients
@@ -510,7 +545,7 @@ killed_s = result.killed_at - done[0]["time"]
 LineFigure(
     title="The interrupted run over time",
     x_label="seconds since the first step", y_label="loss, nats per token",
-    lines={"loss of each step that was done": Line(at_s, [float.fromhex(event["loss"]) for event in done], marks=True)},
+    lines={"loss of rank 0's share": Line(at_s, [float.fromhex(event["loss"]) for event in done], marks=True)},
     events={"SIGKILL": killed_s} | ({"your guess": killed_s + guess_recovery_s} if guess_recovery_s is not ... else {}),
     caption=f"measured, n = 1; rank 1 of {num_workers} killed after step {result.killed_at_step}, "
             f"resumed after step {result.resumed_at_step}",
