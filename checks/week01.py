@@ -435,6 +435,54 @@ def _close(left: float, right: float) -> bool:
     return math.isclose(left, right, rel_tol=1e-9, abs_tol=1e-12)
 
 
+def _runs() -> list[dict[str, Any]]:
+    """One run with round numbers, and one for each seed to grade on: batches larger and smaller than the base."""
+    runs = [RUN, RUN | {"global_batch": 32}]
+    for seed in seeds(8):
+        draw = random.Random(seed)
+        warmup = draw.randint(2, 40)
+        runs.append({
+            "base_lr": draw.uniform(1e-3, 0.5), "base_batch": draw.randint(8, 256),
+            "global_batch": draw.randint(8, 4096),
+            "warmup_steps": warmup, "total_steps": warmup + draw.randint(10, 400),
+        })  # fmt: skip
+    return runs
+
+
+def _peak_of(run: dict[str, Any]) -> float:
+    return float(run["base_lr"] * run["global_batch"] / run["base_batch"])
+
+
+def _peaks(answer: Any) -> bool:
+    return all(_close(answer(run["warmup_steps"], **run), _peak_of(run)) for run in _runs())
+
+
+def _warms_up(answer: Any) -> bool:
+    for run in _runs():
+        base, peak, warmup = run["base_lr"], _peak_of(run), run["warmup_steps"]
+        if not all(_close(answer(s, **run), base + (peak - base) * s / warmup) for s in {0, warmup // 2, warmup - 1}):
+            return False
+    return True
+
+
+def _falls_as_a_cosine(answer: Any) -> bool:
+    for run in _runs():
+        warmup, total = run["warmup_steps"], run["total_steps"]
+        for step in (warmup + (total - warmup) // 4, warmup + (total - warmup) // 2, total):
+            turned = math.pi * (step - warmup) / (total - warmup)
+            if not _close(answer(step, **run), _peak_of(run) / 2 * (1 + math.cos(turned))):
+                return False
+    return True
+
+
+def _without_warm_up(answer: Any) -> bool:
+    return all(_close(answer(0, **run | {"warmup_steps": 0}), _peak_of(run)) for run in _runs())
+
+
+def _ends_at_zero(answer: Any) -> bool:
+    return all(abs(answer(run["total_steps"] + later, **run)) < 1e-12 for run in _runs() for later in (1, 290))
+
+
 def _variant(change: Callable[..., float]) -> Callable[..., float]:
     """A wrong schedule: `change` gets the step and all sizes."""
     return lambda step, **sizes: change(step, **sizes)
@@ -484,19 +532,15 @@ schedule = Exercise(
     "1.5", "The schedule", 15,
     criteria=(
         Criterion("peak", "the rate peaks at base_lr * global_batch / base_batch when the warm-up ends",
-                  lambda f: _close(f(10, **RUN), 0.8) and _close(f(10, **RUN | {"global_batch": 32}), 0.05),
-                  hint="the linear scaling rule; a smaller batch scales down, too"),
+                  _peaks, hint="the linear scaling rule; a smaller batch scales down, too"),
         Criterion("warm-up", "it starts at base_lr and rises in equal parts to the peak",
-                  lambda f: _close(f(0, **RUN), 0.1) and _close(f(5, **RUN), 0.45) and _close(f(9, **RUN), 0.73),
-                  hint="from the rate that is known to work, not from zero"),
+                  _warms_up, hint="from the rate that is known to work, not from zero"),
         Criterion("cosine", "then half a cosine falls to 0 at total_steps",
-                  lambda f: _close(f(60, **RUN), 0.4) and _close(f(35, **RUN), 0.4 * (1 + math.cos(math.pi / 4)))
-                  and abs(f(110, **RUN)) < 1e-12,
-                  hint="progress is measured from the end of the warm-up"),
+                  _falls_as_a_cosine, hint="progress is measured from the end of the warm-up"),
         Criterion("no-warm-up", "without warm-up the first step has the peak rate",
-                  lambda f: _close(f(0, **RUN | {"warmup_steps": 0}), 0.8), hint="look at the division"),
+                  _without_warm_up, hint="look at the division"),
         Criterion("past-end", "a step past the end has rate 0",
-                  lambda f: abs(f(400, **RUN)) < 1e-12, hint="a cosine rises again"),
+                  _ends_at_zero, hint="a cosine rises again"),
     ),
     reference=learning_rate,
     wrong=(

@@ -5,7 +5,10 @@ Everything follows from the `Exercise` objects of all weeks that are there: a ne
 
 from __future__ import annotations
 
+import copy
 import importlib
+import inspect
+import pickle
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -68,6 +71,62 @@ def test_every_wrong_answer_fails_for_its_reason(exercise: Exercise, seeded: str
     assert {name: codes for name, (fails, codes) in verdicts.items() if fails not in codes} == {}
     never_failed = {one.code for one in exercise.criteria} - {code for _, codes in verdicts.values() for code in codes}
     assert never_failed == set(), "a criterion that nothing fails is decoration"
+
+
+class Recorder:
+    """An answer that notes what it was asked and what it said; `replay` gives the same from the notes alone."""
+
+    def __init__(self, answer) -> None:
+        self.answer, self.said = answer, {}
+
+    def record(self, *args, **kwargs):
+        asked = pickle.dumps((args, kwargs))  # before the call, which may change what it was given
+        if inspect.isgeneratorfunction(self.answer):
+            return self._recorded(asked, self.answer(*args, **kwargs))
+        try:
+            self.said[asked] = ("returned", self.answer(*args, **kwargs))
+        except Exception as error:
+            self.said[asked] = ("raised", error)
+        return self._repeat(asked)
+
+    def replay(self, *args, **kwargs):
+        asked = pickle.dumps((args, kwargs))
+        if inspect.isgeneratorfunction(self.answer):
+            return self._replayed(asked)
+        return self._repeat(asked)
+
+    def _repeat(self, asked):
+        how, what = self.said[asked]
+        if how == "raised":
+            raise what
+        return copy.deepcopy(what)
+
+    def _recorded(self, asked, generator):
+        sent, received = [], None
+        while True:
+            try:
+                message = generator.send(received)
+            except StopIteration as stop:
+                self.said[asked] = (sent, copy.deepcopy(stop.value))
+                return stop.value
+            sent.append(copy.deepcopy(message))
+            received = yield message
+
+    def _replayed(self, asked):
+        sent, returned = self.said[asked]
+        for message in sent:
+            yield message.copy()
+        return returned
+
+
+def test_a_table_that_replays_the_calls_of_the_public_seeds_fails_on_hidden_ones(exercise: Exercise, monkeypatch):
+    if not callable(exercise.reference):
+        return
+    recorder = Recorder(exercise.reference)
+    assert exercise.grade(recorder.record).status is Status.PASSED
+    assert exercise.grade(recorder.replay).status is Status.PASSED, "the table is whole: it fails for its seeds alone"
+    monkeypatch.setenv(HIDDEN_SEEDS, "2026:20")
+    assert exercise.grade(recorder.replay).status is Status.FAILED
 
 
 def test_every_failed_criterion_says_where_to_look(exercise: Exercise):
