@@ -40,7 +40,7 @@ def receipts(
 
     contents = ledger().read()
     chosen = [receipt for receipt in contents.receipts if not name or receipt.name.startswith(name)]
-    chosen = chosen[-last:] if last > 0 else chosen
+    chosen = chosen[-last:]  # all of them for 0
     if as_json:
         for receipt in chosen:
             typer.echo(receipt.to_json_line())
@@ -92,7 +92,7 @@ def validate(
     errors = [*broken, *contents.problems, *unmet]
     if as_json:
         summary = {"receipts": len(contents.receipts), "errors": errors, "warnings": warnings}
-        typer.echo(json.dumps(summary, allow_nan=False))
+        typer.echo(json.dumps(summary))
     else:
         for line in (*warnings, *broken):
             typer.echo(line)

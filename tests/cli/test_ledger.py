@@ -142,6 +142,30 @@ def test_a_bound_holds_or_does_not_at_the_value_itself(bound: str, met: bool, ca
     assert f"{int(met)} of 1 expectation met" in shown
 
 
+def test_what_is_wrong_and_what_needs_an_explanation_are_told_apart(capsys) -> None:
+    ledger().append(measured(-1.0))
+    ledger().append(dataclasses.replace(measured(1.0), n=2))
+    status, shown = in_process(capsys, "validate")
+    warning, error, counts = shown.splitlines()
+    assert status == 1
+    assert warning.startswith("R19 warning: introduction.matmul_ms")
+    assert error.startswith("R0 error: introduction.matmul_ms")
+    assert counts == "2 receipts, 1 error, 1 warning"
+    status, shown = in_process(capsys, "validate", "--json")
+    assert json.loads(shown) == {"receipts": 2, "errors": [error], "warnings": [warning]}
+
+
+def test_a_warning_alone_is_valid(capsys) -> None:
+    ledger().append(dataclasses.replace(measured(1.0), n=2))
+    assert in_process(capsys, "validate")[0] == 0
+
+
+def test_goals_are_shown_among_the_receipts(capsys) -> None:
+    record(metrics.MATMUL_MS, 1.0, Kind.TARGET)
+    _, shown = in_process(capsys, "receipts")
+    assert "target" in shown
+
+
 def test_only_what_was_measured_meets_an_expectation(capsys) -> None:
     ledger().append(measured(1.0))
     ledger().append(dataclasses.replace(measured(9.0), kind=Kind.MODELLED))

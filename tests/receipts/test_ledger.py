@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import FrozenInstanceError, replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +11,7 @@ from labsupport.errors import LabsError
 from labsupport.introduction import metrics as introduction
 from labsupport.receipts import provenance
 from labsupport.receipts.domain import COUNT
-from labsupport.receipts.ledger import Ledger, ledger, record
+from labsupport.receipts.ledger import Dropped, Ledger, LedgerContents, ledger, record
 from labsupport.receipts.metric import Metric
 from labsupport.receipts.receipt import Kind, Receipt
 from labsupport.regions import metrics as regions
@@ -140,9 +140,10 @@ def test_a_file_that_may_only_be_read_is_found_before_the_work_and_can_be_read(
         raise OSError(errno.EROFS, os.strerror(errno.EROFS), path)  # also root gets this one
 
     book.assert_writable()
+    assert book.path.read_text().count("\n") == 1
     monkeypatch.setattr("labsupport.json_lines.os.open", read_only)
     for refused in (book.assert_writable, lambda: book.append(receipt("b"))):
-        with pytest.raises(LabsError, match="Read-only file system") as refusal:
+        with pytest.raises(LabsError, match=r"cannot be written \(Read-only file system\)") as refusal:
             refused()
         assert "\n" not in str(refusal.value)
     assert [item.name for item in book.read().receipts] == ["a"]
@@ -180,6 +181,23 @@ def test_record_fills_in_the_origin(monkeypatch: pytest.MonkeyPatch) -> None:
     assert taken.details["seed"] == 7
     assert "load_1m" in taken.details
     assert ledger().read().receipts == (taken,)
+
+
+def test_record_takes_what_it_is_told_and_measures_the_load(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.getloadavg", lambda: (0.12345, 7.0, 9.0))
+    taken = record(metrics.RECOVERY_S, 2.0, n=20, spread=0.5, hardware="a rack", command="labs drill")
+    assert (taken.n, taken.spread, taken.hardware, taken.command) == (20, 0.5, "a rack", "labs drill")
+    assert taken.details["load_1m"] == 0.12
+    assert record(metrics.RECOVERY_S, 2.0, load_1m=0.5).details["load_1m"] == 0.5
+    assert ledger().path.name == "receipts.jsonl"
+
+
+def test_what_was_read_is_a_fact() -> None:
+    nothing = LedgerContents()
+    assert (nothing.receipts, nothing.dropped, nothing.problems) == ((), (), ())
+    for fact, field in ((nothing, "receipts"), (Dropped("line 1: torn", "training.loss"), "name")):
+        with pytest.raises(FrozenInstanceError):
+            setattr(fact, field, ())
 
 
 def test_record_names_this_machine_and_its_code_for_what_ran_here_only() -> None:

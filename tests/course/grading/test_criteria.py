@@ -132,6 +132,13 @@ def test_everything_that_is_lacking_is_named_and_gpus_are_advised_only_where_the
     assert modelled.endswith("on target here, but modelled, not measured")
 
 
+def test_a_ratio_reads_as_times() -> None:
+    criterion = made_of(Requirement(regions.DELIVERED_WORK, Compare.AT_LEAST, 1))
+    assert verdict_on(receipt(regions.DELIVERED_WORK, 1.25), criterion=criterion).sentence == (
+        "regions.delivered_work is 1.25x, measured (at least 1x)"
+    )
+
+
 def test_a_flag_reads_as_true_or_false() -> None:
     criterion = made_of(Requirement(training.RESUME_EXACT, Compare.EXACTLY, 1))
     for value, word in ((1, "true"), (0, "false")):
