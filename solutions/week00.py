@@ -120,7 +120,7 @@ findings = doctor.examine()
 noted = [finding for finding in findings if finding.state is not doctor.State.OK]
 print(f"{len(findings) - len(noted)} of {len(findings)} are as they should be; exit code {doctor.exit_code(findings)}")
 WordTable(
-    [(one.name, one.state.value, one.found, one.disables) for one in noted],
+    [(one.name, one.state.value, one.found, one.without_it) for one in noted],
     columns=["what", "state", "found", "what follows"],
 )
 

@@ -158,7 +158,7 @@ def record(
     impossible = physics.why_impossible(receipt)
     if impossible:
         raise LabsError(
-            f"receipt {metric.name} = {receipt.value:.15g} {metric.unit} refused: {impossible}; "
+            f"receipt {metric.name} = {receipt.value:g} {metric.unit} refused: {impossible}; "
             "mend the number or its inputs"
         )
     ledger().append(receipt)
