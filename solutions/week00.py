@@ -17,10 +17,10 @@
 # | you will | on | with |
 # |---|---|---|
 # | see a benchmark that cannot fail | executed | section 1 |
-# | learn what this machine lacks, and read what a cloud command would create | graded | section 2 |
+# | see what this machine lacks, and read what a cloud command would create | graded | section 2 |
 # | rate yourself, and hold the rating against four questions | executed, not graded | section 3 |
 # | choose a path and see it on the calendar | your hours per week | section 4 |
-# | measure something, and be refused | your machine | section 5 |
+# | measure something, and see what the ledger refuses | your machine | section 5 |
 # | audit a vendor's report | graded on reports that you have not seen | section 6 |
 # | tear a ledger apart | real processes, SIGKILL | section 7 |
 #
@@ -112,8 +112,8 @@ print(physics.depends_on_the_work(scaling_efficiency, training, no_op=lambda: No
 #
 # ## 2 · This machine
 #
-# `labs doctor` looks at the machine once, so that no lab fails on its tenth cell for want of a binary. The table shows
-# what is not as the course would like it, and what follows: **no absence stops a week; it takes another way.**
+# `labs doctor` looks at the machine once, so that no lab fails on its tenth cell because a binary is missing. The table
+# shows what this machine lacks and what that means. **Nothing that is missing stops a week; the lab takes another route.**
 
 # %%
 findings = doctor.examine()
@@ -125,19 +125,19 @@ WordTable(
 )
 
 # %% [markdown]
-# The guide that this course is built from begins with a cluster. You may, and need not:
+# The guide that this course is built from begins with a cluster. You may, but you do not have to:
 #
 # | | option | what you get | what this course uses it for |
 # |---|---|---|---|
 # | A | EKS or GKE with GPU nodes | billed machines | `cloud`, behind a cost guard, never required |
 # | B | minikube with `--gpus all` | one node on your own GPU | `kind`: any existing Kubernetes will do |
-# | C | embedded, the default | an API server, Ray and an emulated cloud as processes of yours | every week; weeks 8 to 14 reach it through the same kubeconfig |
+# | C | embedded, the default | an API server, Ray and an emulated cloud as processes on your machine | every week; weeks 8 to 14 reach it through the same kubeconfig |
 #
 # | the guide's set-up step | here | week |
 # |---|---|---|
 # | GPU operator: a manifest (dead link), then a Helm chart | Helm only, on A and B; simulated nodes advertise GPUs on C | 12 |
 # | kube-prometheus-stack, Grafana with its default password | metrics, tested alert rules and dashboards; a generated password | 3, 11 |
-# | a virtual environment and unpinned packages | `make setup`: one lock, resumed where it broke off | 0 |
+# | a virtual environment and unpinned packages | `make setup`: one lock; an interrupted set-up goes on where it stopped | 0 |
 # | folders and a progress file to fill in by hand | the workspace; progress computed from passed checks | 0 |
 #
 # Option A is one command. Read it as you would read a pull request:
@@ -336,9 +336,9 @@ gflops = record(metrics.MATMUL_GFLOP_PER_S, 2 * size**3 / median / 1e6, Kind.MOD
 ReceiptTable([measured, gflops], caption="the last two lines of the ledger")
 
 # %% [markdown]
-# The second is *modelled*: the operations were counted by a formula, not by the processor. Now be refused: publish a tail
-# latency from the same samples, as every dashboard does; a time that no clock can show; a price without its source; and a
-# number under a name that nobody has declared.
+# The second is *modelled*: the operations were counted by a formula, not by the processor. Now try four
+# numbers that the ledger refuses: a tail latency from the same samples, as every dashboard shows it; a time that no clock
+# can show; a price without its source; and a number under a name that nobody has declared.
 
 # %%
 for arguments in (
@@ -572,7 +572,7 @@ for rule, exercise in zip(rules, exercises, strict=True):
 # %% [markdown]
 # ### The audit
 #
-# These rules leave four topics of the report alone, and nobody gives you their relations:
+# These rules leave four topics of the report alone, and this time you find the relations yourself:
 #
 # * **scaling efficiency**, with `scaling_mode` strong (one problem) or weak (one problem per worker)
 # * **latency quantiles**: their order, and the samples that a p99 needs (10 beyond it)
@@ -709,9 +709,9 @@ pd.DataFrame(rounds, columns=["kill", "acknowledged", "in the file", "broken lin
 # call or after it, and the file may hold one more than was acknowledged: the one whose acknowledgement died with the
 # process.
 #
-# A power cut is less polite and can leave half a line. Do that to a copy: cut it at a byte of chance, read
+# A power cut is less polite and can leave half a line. Do that to a copy: cut it at a random byte, read
 # it, append to it. **The danger is not the torn line, it is the next one: an append that trusts the file joins it to the
-# wreck, and loses a receipt that was never in danger.**
+# torn one, and loses a receipt that was never in danger.**
 
 # %%
 whole = drilled.read_bytes()

@@ -9,7 +9,7 @@
 # %% [markdown]
 # # Week 1 · Ray and data-parallel training
 #
-# A team doubles its GPUs on Friday. On Monday the loss curve is another one, and nobody can say whether it was the
+# A team doubles its GPUs on Friday. On Monday the loss curve has changed, and nobody can say whether it was the
 # batch, the learning rate, the sampler or the hardware: three weeks of runs cannot be compared with the ones before.
 # **A distributed run that does not reproduce the single-process run on the same global batches is a different
 # experiment.** This lab makes them equal to the last digits, takes the machinery apart, and then kills a worker in the
@@ -224,7 +224,7 @@ print(f"largest difference over {len(steps)} steps: {difference:.1e} nats; your 
 # %% [markdown]
 # The curves lie on each other; what differs is rounding. Two workers add the same 16 gradients in another order, and
 # single precision keeps about seven digits. **If your own difference is larger than rounding, look for the cause before
-# you train on.** The next two cells show two causes that are no bug of the trainer.
+# you train on.** The next two cells show two causes that are not trainer bugs.
 #
 # The first is in the model. Take one batch of 64 images, once whole and once as two halves, and compare the loss,
 # without any distribution at all.
@@ -280,7 +280,7 @@ LineFigure(
 
 # %% [markdown]
 # The Llama has no kinks and stays at rounding. The ResNet stays there for a while, then jumps. A smooth model only needs
-# longer, or larger steps: set `base_lr` of section 3 to 0.02 and the Llama parts as well, with the solution's sampler
+# longer, or larger steps: set `base_lr` of section 3 to 0.02 and the Llama's runs part as well, with the solution's sampler
 # after 55 steps and by 2e-4 nats (measured, n = 1). So prove a trainer on a smooth model at a small rate, in double
 # precision, or on the first steps; and do not blame the network for a curve that parts late.
 

@@ -21,7 +21,10 @@ if TYPE_CHECKING:
     from labsupport.course.runs.runner import RunResult
 
 Week = Annotated[int, typer.Argument(help="number of the week, 0 to 14", metavar="WEEK")]
-Profile = Annotated[str | None, typer.Option(help="sizes: smoke (seconds), cpu, gpu; by default what fits here")]
+Profile = Annotated[
+    str | None,
+    typer.Option(help="how large the lab's runs are: smoke (seconds), cpu or gpu; by default what fits this machine"),
+]
 Json = Annotated[bool, typer.Option("--json", help="print JSON for a script, without progress")]
 
 
@@ -46,7 +49,7 @@ def doctor(as_json: Json = False) -> None:
 
 
 def lab(
-    week: Annotated[int | None, typer.Argument(help="the week to open; without it, the folder of labs")] = None,
+    week: Annotated[int | None, typer.Argument(help="the week to open; the folder of labs by default")] = None,
     browser: Annotated[bool, typer.Option(help="open a browser; --no-browser prints the address")] = True,
 ) -> None:
     """Open JupyterLab on your own copies of the labs."""
@@ -73,14 +76,14 @@ def run(
     profile: Profile = None,
     notebook: Annotated[Path | None, typer.Option(help="run this notebook instead of your copy")] = None,
     settings: Annotated[
-        list[str] | None, typer.Option("--set", help="a parameter of the notebook, as name=value")
+        list[str] | None, typer.Option("--set", help="set a parameter of the notebook, such as seed=3")
     ] = None,
     out: Annotated[Path | None, typer.Option(help="folder for the executed notebook and the report")] = None,
     as_json: Json = False,
 ) -> None:
-    """Execute a week: scoreboard, success criteria, HTML report.
+    """Run a week's notebook: scoreboard, success criteria, HTML report.
 
-    Exits with 1 when a cell raised or an exercise failed; an exercise that was not attempted is no failure.
+    Exits with 1 if a cell raised or an exercise failed; exercises that were not attempted do not count as failed.
     """
     from labsupport.cli.setting_values import read_settings
     from labsupport.course.grading.verdict import Status
@@ -109,16 +112,16 @@ def run(
 
 def grade(
     week: Week,
-    hidden_seeds: Annotated[int, typer.Option(help="how many seeds that the learner has not seen")] = 20,
-    seed_root: Annotated[int | None, typer.Option(help="repeat a grade with the root that it names")] = None,
+    hidden_seeds: Annotated[int, typer.Option(help="number of hidden seeds")] = 20,
+    seed_root: Annotated[int | None, typer.Option(help="repeat a grade: the seed root that it shows")] = None,
     notebook: Annotated[Path | None, typer.Option(help="the notebook handed in; by default your copy")] = None,
     profile: Profile = None,
     out: Annotated[Path | None, typer.Option(help="where the JSON grade goes")] = None,
     as_json: Json = False,
 ) -> None:
-    """Grade a notebook in a fresh kernel, with unseen seeds.
+    """Grade a notebook in a fresh kernel, on hidden seeds.
 
-    The workspace is fresh, too, and the check cells are those that were handed out.
+    The workspace is empty, and changed check cells are replaced by the original ones.
 
     Exits with 1 unless every exercise passed.
     """
