@@ -239,7 +239,7 @@ def _show_grade(graded: Grade, target: Path) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from labsupport.course.grading.scoreboard import STYLES, render_failed
+    from labsupport.course.grading.scoreboard import render_failed, status_text
     from labsupport.course.grading.verdict import Status
 
     console = Console(highlight=False)
@@ -247,7 +247,7 @@ def _show_grade(graded: Grade, target: Path) -> None:
     table = Table(show_header=False)
     for exercise in graded.exercises:
         what = f"exercise {exercise.name}\n{exercise.note}".rstrip()
-        table.add_row(Text(exercise.status, STYLES.get(exercise.status, "")), Text(what))
+        table.add_row(status_text(exercise.status), Text(what))
     console.print(Text(f"Week {graded.week}, {graded.hidden_seeds} unseen seeds{root}", "bold"))
     console.print(table)
     for exercise in graded.exercises:

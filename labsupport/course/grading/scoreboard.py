@@ -20,6 +20,7 @@ from labsupport.errors import LabsError
 
 if TYPE_CHECKING:
     from rich.console import Group
+    from rich.text import Text
 
     from labsupport.receipts.ledger import Ledger
 
@@ -125,12 +126,19 @@ def render_record(record: Mapping[str, Any]) -> Group:
     board = from_record(record)
     table = Table(show_header=False)
     for exercise, status in board.exercises.items():
-        table.add_row(Text(status, STYLES.get(status, "")), Text(f"exercise {board.name(exercise)}"))
+        table.add_row(status_text(status), Text(f"exercise {board.name(exercise)}"))
     for judged in board.criteria:
-        table.add_row(Text(judged.status, STYLES.get(judged.status, "")), Text(f"{judged.text}\n{judged.sentence}"))
+        table.add_row(status_text(judged.status), Text(f"{judged.text}\n{judged.sentence}"))
     for problem in board.problems:
         table.add_row("", Text(problem))
     return Group(Text(board.summary, "bold"), table)
+
+
+def status_text(status: str) -> Text:
+    """Return a status in its colour, for the terminal."""
+    from rich.text import Text
+
+    return Text(status, STYLES.get(status, ""))
 
 
 def render_failed(summary: str, outcomes: Sequence[Outcome]) -> Group:
@@ -167,17 +175,18 @@ def judge_week(week: int, receipts: Ledger | None = None) -> tuple[tuple[Judged,
     from labsupport.course.catalog import criteria_for
     from labsupport.course.grading.criteria import judge
     from labsupport.hardware import machine
-    from labsupport.receipts.ledger import Dropped, LedgerContents, ledger
+    from labsupport.receipts.ledger import LedgerContents, ledger
 
+    contents, unreadable = LedgerContents(), []
     try:
         contents = (receipts or ledger()).read()
     except LabsError as error:  # a broken workspace must not cost the learner the verdicts
-        contents = LedgerContents((), (Dropped(str(error), ""),))
+        unreadable = [str(error)]
     judged = []
     for criterion in criteria_for(week):
         judgement = judge(criterion, contents.receipts, len(machine().gpus), contents.dropped)
         judged.append(Judged(criterion.id, criterion.text, str(judgement.status), judgement.sentence))
-    return tuple(judged), contents.problems
+    return tuple(judged), (*contents.problems, *unreadable)
 
 
 def _row(subject: str, status: str, sentence: str) -> str:

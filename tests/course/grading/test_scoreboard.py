@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 import json
-from dataclasses import replace
+import re
+from dataclasses import FrozenInstanceError, replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -118,17 +119,85 @@ def test_a_scoreboard_is_shown_as_text_html_and_plain_json() -> None:
     assert "<b>" not in bundle["text/html"]
 
 
-def test_a_stored_scoreboard_is_shown_in_the_terminal() -> None:
+EVERY_STATUS = Scoreboard(
+    2,
+    {"2.1": "passed", "2.2": "failed", "2.3": "not run"},
+    tuple(Judged(status, status, status, "so") for status in ("met", "not met", "provisional", "not measured")),
+    ("line 3: torn",),
+    {"2.1": "Waits [s]"},
+)
+
+
+def exported(shown: object, *, styles: bool = False) -> list[str]:
     from rich.console import Console
 
-    judged = (Judged("a", "fast [b]", "met", "3 < 4"),)
-    board = Scoreboard(2, {"2.1": "passed"}, judged, ("line 3: torn",), {"2.1": "Waits [s]"})
-    assert from_record(board.record) == board
-    console = Console(width=80, record=True, file=io.StringIO())
-    console.print(render_record(board.record))
-    shown = console.export_text()
-    for text in (board.summary, "exercise 2.1 · Waits [s]", "fast [b]", "3 < 4", "line 3: torn"):
-        assert text in shown
+    console = Console(width=80, record=True, file=io.StringIO(), force_terminal=True, color_system="standard")
+    console.print(shown)
+    return console.export_text(styles=styles).splitlines()
+
+
+def test_a_stored_scoreboard_is_shown_in_the_terminal() -> None:
+    assert from_record(EVERY_STATUS.record) == EVERY_STATUS
+    summary, *table = exported(render_record(EVERY_STATUS.record))
+    assert summary == EVERY_STATUS.summary
+    cells = [[cell.strip() for cell in line.strip("│┃").split("│")] for line in table if line[0] == "│"]
+    assert cells == [
+        ["passed", "exercise 2.1 · Waits [s]"],
+        ["failed", "exercise 2.2"],
+        ["not run", "exercise 2.3"],
+        *(
+            pair
+            for status in ("met", "not met", "provisional", "not measured")
+            for pair in ([status, status], ["", "so"])
+        ),
+        ["", "line 3: torn"],
+    ]
+    assert table[0][0] == "┌"
+    assert "passed" in table[1]  # there is no heading
+
+
+def test_good_and_bad_news_have_their_colours_and_the_rest_has_none() -> None:
+    colours = {"passed": "32", "failed": "31", "met": "32", "not met": "31", "provisional": "33"}
+    lines = "\n".join(exported(render_record(EVERY_STATUS.record), styles=True))
+    for status, colour in colours.items():
+        assert re.search(rf"│ (\x1b\[0m)?\x1b\[{colour}m{status} *\x1b\[0m", lines)
+    for status in ("not run", "not measured"):
+        assert f"│ {status} " in lines
+    assert lines.startswith("\x1b[1mWeek 2")
+    assert exported(render_failed("Exercise 2.1", ()), styles=True) == ["\x1b[1mExercise 2.1\x1b[0m"]
+
+
+def test_the_page_of_a_scoreboard() -> None:
+    def row(status: str, subject: str) -> str:
+        return (
+            '<tr style="background:transparent"><td style="text-align:left;vertical-align:top;white-space:nowrap">'
+            f'<strong>{status}</strong></td><td style="text-align:left">{subject}</td></tr>'
+        )
+
+    rows = [
+        row("✓&nbsp;passed", "Exercise 2.1 · Waits [s]"),
+        row("✗&nbsp;failed", "Exercise 2.2"),
+        row("not run", "Exercise 2.3"),
+        row("✓&nbsp;met", "met<br><em>so</em>"),
+        row("✗&nbsp;not met", "not met<br><em>so</em>"),
+        row("≈&nbsp;provisional", "provisional<br><em>so</em>"),
+        row("not measured", "not measured<br><em>so</em>"),
+    ]
+    summary = "<p><strong>Week 2: 1 of 3 exercises passed, 1 of 4 success criteria met</strong></p>"
+    page = f"<div>{summary}<table>{''.join(rows)}</table><p>line 3: torn</p></div>"
+    assert EVERY_STATUS._repr_html_() == page
+    assert Scoreboard(2, {}, (), ("a", "b"))._repr_html_() == (
+        "<div><p><strong>Week 2: 0 of 0 exercises passed</strong></p><p>a</p><p>b</p></div>"
+    )
+
+
+def test_a_scoreboard_is_a_fact_and_is_stored_under_its_own_type() -> None:
+    nothing = Scoreboard(2, {})
+    assert (nothing.criteria, nothing.problems, dict(nothing.titles)) == ((), (), {})
+    for fact, field in ((nothing, "week"), (EVERY_STATUS.criteria[0], "status")):
+        with pytest.raises(FrozenInstanceError):
+            setattr(fact, field, "changed")
+    assert MIME == "application/vnd.labsupport.scoreboard+json"
 
 
 def test_failed_criteria_are_shown_in_the_terminal_with_their_notes_as_they_are() -> None:
@@ -149,7 +218,7 @@ def test_failed_criteria_are_shown_in_the_terminal_with_their_notes_as_they_are(
     "record", [{}, {"week": 1, "exercises": {}, "criteria": [{"x": 1}], "problems": []}, {"week": "x"}]
 )
 def test_a_foreign_record_is_refused(record: dict[str, object]) -> None:
-    with pytest.raises(LabsError, match="stored scoreboard cannot be read"):
+    with pytest.raises(LabsError, match=r"stored scoreboard cannot be read \((Key|Type|Value)Error"):
         from_record(record)
 
 
