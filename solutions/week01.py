@@ -44,7 +44,7 @@ from labsupport import (
     BarFigure, Line, LineFigure, ReceiptTable, TrainingProgress, WordTable, machine, profile, record, scoreboard, format_guess,
 )
 from labsupport.training import collectives, drill, metrics, placement, ray_anatomy, ray_session, run_folder, trainer
-from labsupport.training.crash_schedules import Recovery, failing_seeds
+from labsupport.training.crash_schedules import Recovery, failing_seeds, newest_only
 from labsupport.training.loop import train_alone
 from labsupport.training.receipts import record_drill, record_run, record_schedules
 from labsupport.training.result import largest_difference
@@ -564,8 +564,8 @@ ray_session.stop(session)
 # %% [markdown]
 # Nearly all of the recovery is spent before any training: noticing, and importing PyTorch in two new processes. On a
 # cluster, image pull and node start come on top. The checkpoint interval decides the steps that are repeated, and then
-# some: a checkpoint counts once every rank has reported it and Ray's controller has noted that, and with steps of a few
-# milliseconds the next steps are done by then. Week 2 chooses the interval from the failure rate and the cost of a write.
+# some: a checkpoint counts once every rank has written its part and the others know. Week 2 chooses the interval from
+# the failure rate and the cost of a write.
 #
 # Three things had to be right for equality to the bit, and each is a bug that has been filed against a real trainer:
 # the position inside the epoch is saved; the random state of *every* rank is saved; and the data loader's iterator does
@@ -576,9 +576,9 @@ ray_session.stop(session)
 # That kill fell between two checkpoints, and the newest one was sound. Every other case costs another 20 seconds of real
 # processes. **Or none of them: the parts that decide, your sampler and the choice of a checkpoint, need no model.** Below
 # they run in virtual time. The "model" is a digest of the batches so far, so two runs end alike only if they applied the
-# same batches in the same order. Each seed is a schedule of up to four crashes: after any step, while a checkpoint is
-# written, with the newest checkpoint damaged; and back with 1, 2, 4 or 8 workers. Then the same, with one part of the
-# recovery taken away.
+# same batches in the same order. Each seed is a schedule of up to four crashes: after any step or while a checkpoint is
+# written; with the newest checkpoint damaged or deleted, or all of them gone, and then the run must be refused; and back
+# with 1, 2, 4 or 8 workers. Then the same, with one part of the recovery taken away.
 #
 # **Predict**: in how many of 100 schedules does a run go wrong that restores all but its position in the epoch?
 
@@ -597,8 +597,8 @@ without = {
     "nothing": Recovery(shard_fn=shard_fn),
     "position in the epoch": Recovery(shard_fn=shard_fn, resume=at_epoch_start),
     "digests": Recovery(shard_fn=shard_fn, verifies=False),
-    "earlier checkpoints": Recovery(shard_fn=shard_fn, choose=lambda candidates, load: (0, [])),
-    "a new name for a repeated step": Recovery(shard_fn=shard_fn, name=lambda step, taken: f"step_{step:07d}"),
+    "earlier checkpoints": Recovery(shard_fn=shard_fn, choose=newest_only),
+    "memory of what was saved": Recovery(shard_fn=shard_fn, remembers=False),
 }
 failing = {part: failing_seeds(range(schedules), recovery) for part, recovery in without.items()}
 ReceiptTable([record_schedules(failing["nothing"], schedules)], caption=f"{dealt_by}, nothing taken away")
@@ -619,11 +619,13 @@ WordTable(
 )
 
 # %% [markdown]
-# Two of these end in an error, and somebody is paged. **The other two end with a loss curve that looks right.**
+# One of these ends in an error, and somebody is paged. **The other three end with a loss curve that looks right.**
 #
-# The last row was a bug of this course's own trainer. A run fell back from a damaged checkpoint, came by the same step
-# again and wrote it under the same name. Two entries of Ray's list then meant one folder; the older was pruned, with
-# the folder, and the younger was gone. Real kills found it in one run of three. A seed finds it every time.
+# The last row was a bug of this course's own trainer. It went on from the newest entry of Ray Train's register of
+# checkpoints, one file that is written in place. With that file gone, a run began again at step 0 and ended with exit
+# code 0, while three good checkpoints lay beside it: a night on the cluster, done twice, and nobody was told. Now the
+# folders decide, newest first, each verified before it is used; and since its events say that something had been saved, a
+# run that finds nothing is refused.
 
 # %% [markdown]
 # ## Scoreboard

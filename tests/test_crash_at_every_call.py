@@ -30,7 +30,16 @@ from labsupport.durable import make_folder_durably, write_durably
 from labsupport.errors import LabsError
 from labsupport.receipts.ledger import Ledger
 from labsupport.receipts.receipt import Kind, Receipt
-from labsupport.training.checkpoint import SIDECAR, CheckpointError, load_verified, newest_valid, save_verified
+from labsupport.training.checkpoint import (
+    RUN_STATE,
+    SIDECAR,
+    load_run_state,
+    next_checkpoint_name,
+    save_checkpoint,
+)
+from labsupport.training.recovery import checkpoint_names, find_starting_point
+from labsupport.training.run_folder import CHECKPOINTS
+from labsupport.training.spec import TrainSpec
 
 NAMES = ("synced", "all")  # which names of files and folders have reached the disk
 CONTENT = ("synced", "half", "all")  # how much of what was written has
@@ -234,35 +243,39 @@ def spec_over(before: bytes | None) -> Writer:
     return Writer(prepare, lambda folder: write_durably(folder / "spec.json", new), assert_sound, assert_kept)
 
 
-def checkpoint(taken: bool) -> Writer:
-    """The checkpoint of step 2 beside that of step 1; `taken`: a crash left one under its name before."""
-    old, stale, new = ({"step": step, "weights": torch.full((64,), float(step))} for step in (1, 0, 2))
+def checkpoint(cut_off_before: bool) -> Writer:
+    """The checkpoint of step 2 beside that of step 1; perhaps a crash cut one of step 2 off before."""
 
-    def prepare(folder: Path) -> None:
-        for step, state in {"step_1": old, **({"step_2": stale} if taken else {})}.items():
-            (folder / step).mkdir()
-            save_verified(state, folder / step / "run.pt")
+    def state(step: int) -> dict[str, Any]:
+        return {
+            "model": {"weights": torch.full((64,), float(step))}, "optimizer": {}, "position": {}, "step": step,
+            "accuracy": None, "world_size": 1, "spec": {},
+        }  # fmt: skip
 
-    def write(folder: Path) -> None:
-        make_folder_durably(folder / "step_2")
-        save_verified(new, folder / "step_2" / "run.pt")
+    def save(run: Path, step: int) -> Path:
+        folder = run / CHECKPOINTS / next_checkpoint_name(step, checkpoint_names(run))
+        make_folder_durably(folder)
+        save_checkpoint(folder, 0, state(step))
+        return folder
 
-    def assert_sound(folder: Path) -> None:
-        file = folder / "step_2" / "run.pt"
-        try:
-            assert load_verified(file)["step"] in ((0, 2) if taken else (2,))
-        except CheckpointError as refusal:
-            named = "run.pt" in str(refusal)
-            assert named
-            # The sidecar is the commit, so where it is, the payload is whole; unless an older one was written over.
-            assert taken or not file.with_name(file.name + SIDECAR).exists()
-        newest, _ = newest_valid([file, folder / "step_1" / "run.pt"], load_verified)
-        assert newest in (0, 1)
+    def prepare(run: Path) -> None:
+        (run / CHECKPOINTS).mkdir()
+        save(run, 1)
+        if cut_off_before:
+            (save(run, 2) / f"{RUN_STATE}{SIDECAR}").unlink()
 
-    def assert_kept(folder: Path) -> None:
-        assert load_verified(folder / "step_2" / "run.pt")["step"] == 2
+    def left(run: Path) -> int:
+        start = find_starting_point(run, TrainSpec())
+        assert start.checkpoint is not None
+        return int(load_run_state(run / CHECKPOINTS / start.checkpoint)["model"]["weights"][0])
 
-    return Writer(prepare, write, assert_sound, assert_kept)
+    def assert_sound(run: Path) -> None:
+        assert left(run) in (1, 2)
+
+    def assert_kept(run: Path) -> None:
+        assert left(run) == 2
+
+    return Writer(prepare, lambda run: save(run, 2), assert_sound, assert_kept)
 
 
 def receipt(value: float) -> Receipt:
@@ -316,8 +329,8 @@ def progress_of(before: int) -> Writer:
 WRITERS = {
     "the spec of a new run": spec_over(None),
     "a spec over an older one": spec_over(b"{}" * 100),
-    "a checkpoint": checkpoint(taken=False),
-    "a checkpoint over one that a crash left": checkpoint(taken=True),
+    "a checkpoint": checkpoint(cut_off_before=False),
+    "a checkpoint beside one that a crash cut off": checkpoint(cut_off_before=True),
     "the first receipt": ledger_of(0),
     "another receipt": ledger_of(2),
     "a receipt after a torn line": ledger_of(2, torn=b'{"id": "0123'),

@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 from labsupport.errors import LabsError
-from labsupport.processes import Outcome, run_group, supervised
+from labsupport.processes import Fate, run_group, supervised
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="orphans are adopted on Linux only")
 
@@ -73,7 +73,7 @@ class TestSupervised:
             daemon = start_daemon()
             assert daemon.ppid() == os.getpid()
         assert not psutil.pid_exists(daemon.pid)
-        assert [(one.pid, one.outcome) for one in supervision.ended] == [(daemon.pid, Outcome.TERMINATED)]
+        assert [(one.pid, one.fate) for one in supervision.ended] == [(daemon.pid, Fate.TERMINATED)]
 
     def test_a_process_that_ignores_sigterm_is_killed_and_its_owner_reads_the_real_status(self) -> None:
         with supervised(grace_s=0.3) as supervision:
@@ -82,7 +82,7 @@ class TestSupervised:
             child.stdout.readline()
         child.stdout.close()
         assert child.returncode == -signal.SIGKILL
-        assert [one.outcome for one in supervision.ended] == [Outcome.KILLED]
+        assert [one.fate for one in supervision.ended] == [Fate.KILLED]
 
     def test_a_stopped_process_is_ended_without_sigkill(self) -> None:
         with supervised() as supervision:
@@ -90,7 +90,7 @@ class TestSupervised:
             child.send_signal(signal.SIGSTOP)
             assert becomes(lambda: psutil.Process(child.pid).status() == psutil.STATUS_STOPPED)
         assert child.returncode == -signal.SIGTERM
-        assert [one.outcome for one in supervision.ended] == [Outcome.TERMINATED]
+        assert [one.fate for one in supervision.ended] == [Fate.TERMINATED]
 
     @pytest.mark.parametrize("raised", [ValueError, KeyboardInterrupt, SystemExit])
     def test_an_exception_inside_the_block_still_cleans_up(self, raised: type[BaseException]) -> None:
@@ -267,7 +267,7 @@ class TestRunGroup:
     def test_a_command_that_ignores_sigterm_is_killed_at_its_timeout(self) -> None:
         done = run_group(python(STUBBORN), timeout_s=2.0, grace_s=0.2)
         assert (done.timed_out, done.returncode) == (True, -signal.SIGKILL)
-        assert [one.outcome for one in done.ended] == [Outcome.KILLED]
+        assert [one.fate for one in done.ended] == [Fate.KILLED]
 
     def test_an_error_in_on_line_reaches_the_caller_and_ends_the_tree(self) -> None:
         pids: list[int] = []

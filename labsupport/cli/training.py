@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from labsupport.cli.spec_options import flag, given_options, spec_from, spec_options
-from labsupport.errors import LabsError
+from labsupport.cli.spec_options import given_options, spec_from, spec_options
 from labsupport.training.spec import TrainSpec
 
 if TYPE_CHECKING:
@@ -32,7 +31,8 @@ def train(
     context: typer.Context,
     *,
     resume: Annotated[
-        Path | None, typer.Option(help="resume the run in this folder with its original settings")
+        Path | None,
+        typer.Option(help="resume the run in this folder; only what does not decide its result can be set otherwise"),
     ] = None,
     track: Annotated[bool, typer.Option(help="write the run to MLflow")] = True,
     as_json: Annotated[bool, typer.Option("--json", help="print the result as JSON, without progress")] = False,
@@ -45,18 +45,16 @@ def train(
     \b
     labs train --model resnet18 --dataset digits --num-workers 2 --epochs 5
     """
-    given = given_options(context, TrainSpec)
-    if resume and given:
-        raise LabsError(
-            f"--resume uses the settings that the run was started with: leave {flag(given[0])} out, or start a new run"
-        )
     wanted = spec_from(TrainSpec, fields)
+    given = {name: getattr(wanted, name) for name in given_options(context, TrainSpec)}
     from labsupport.processes import supervised
     from labsupport.receipts.ledger import ledger
-    from labsupport.training import run_folder, trainer
+    from labsupport.training import recovery, run_folder, trainer
 
-    spec = run_folder.unfinished(resume) if resume else wanted
+    spec = run_folder.unfinished(resume, given) if resume else wanted
     trainer.preflight(spec)  # a mistake is reported before a tracker or Ray is started
+    if resume:
+        recovery.find_starting_point(resume, spec)
     ledger().assert_writable()
     title = f"{spec.model} on {spec.dataset}, {_workers(spec.num_workers)}"
     progress = nullcontext() if as_json else _Progress(title)
@@ -144,20 +142,27 @@ class _Progress:
 
 
 def _summary(result: TrainResult) -> dict[str, Any]:
-    steps = max(result.losses)
+    first, last = _first_and_last_loss(result)
     return {
         "model": result.spec.model,
         "dataset": result.spec.dataset,
         "num_workers": result.world_size,
-        "steps": steps,
-        "first_loss": _number(result.losses[1]),
-        "last_loss": _number(result.losses[steps]),
+        "steps": result.steps,
+        "first_loss": _number(first),
+        "last_loss": _number(last),
         "accuracy": result.accuracy,
         "samples_per_s": _number(result.samples_per_s),
         "restarts": result.restarts,
+        "skipped": list(result.skipped),
         "wall_s": result.wall_s,
         "folder": str(result.folder),
     }
+
+
+def _first_and_last_loss(result: TrainResult) -> tuple[float, float]:
+    """Return the losses that the events tell of; NaN where they were lost."""
+    losses = [loss for _, loss in sorted(result.losses.items())] or [math.nan]
+    return losses[0], losses[-1]
 
 
 def _number(value: float) -> float | None:
@@ -175,12 +180,18 @@ def _show(result: TrainResult, receipts: Sequence[Receipt], tracker: RunTracker 
     from labsupport.receipts.table import rich_table
 
     console = Console()
-    steps = max(result.losses)
+    first, last = _first_and_last_loss(result)
     restarts = f", {result.restarts} restarts" if result.restarts else ""
     console.print(
-        f"loss {result.losses[1]:.4f} -> {result.losses[steps]:.4f} in {steps} steps, "
-        f"test accuracy {result.accuracy:.3f}{restarts}"
+        f"loss {first:.4f} -> {last:.4f} in {result.steps} steps, test accuracy {result.accuracy:.3f}{restarts}"
     )
+    for reason in result.skipped:
+        console.print(f"skipped: {reason}", soft_wrap=True, markup=False)
+    if len(set(result.world_sizes)) > 1:
+        console.print(
+            f"workers: {', then '.join(map(str, result.world_sizes))}; with another number of them losses agree to "
+            "rounding at best: dropout and augmentation draw other numbers, and batch norm sees other shares"
+        )
     if receipts:
         console.print(rich_table(receipts))
     console.print(f"events and checkpoints: {result.folder}", soft_wrap=True)

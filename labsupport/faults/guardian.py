@@ -5,7 +5,7 @@ SIGSTOP outlives whoever sent it: an injector that is killed would leave its tar
 When that pipe closes, whatever the reason, the guardian sends SIGCONT and leaves. It is started by path and imports
 nothing of ours.
 
-Limitations: injector and guardian killed together.
+Limitations: when injector and guardian are killed together, the target stays paused.
 """
 
 from __future__ import annotations

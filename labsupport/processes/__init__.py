@@ -10,12 +10,12 @@ Three tools, from the widest to the narrowest:
 """
 
 from labsupport.processes.group import Completed, run_group
-from labsupport.processes.supervision import Ended, Outcome, Supervision, die_with_parent, supervised
+from labsupport.processes.supervision import Ended, Fate, Supervision, die_with_parent, supervised
 
 __all__ = [
     "Completed",
     "Ended",
-    "Outcome",
+    "Fate",
     "Supervision",
     "die_with_parent",
     "run_group",

@@ -31,7 +31,7 @@ from labsupport.processes.supervision import (
     GRACE_S,
     KILL_WAIT_S,
     Ended,
-    Outcome,
+    Fate,
     Supervision,
     die_with_parent,
     leave,
@@ -120,7 +120,7 @@ def run_group(
     if "returncode" not in report:
         said = (stderr.strip().splitlines() or ["it left no message"])[-1]
         raise LabsError(f"{argv[0]}: its keeper process ended early, status {keeper.returncode}: {said}")
-    ended = tuple(Ended(one["pid"], one["name"], Outcome(one["outcome"])) for one in report.pop("ended"))
+    ended = tuple(Ended(one["pid"], one["name"], Fate(one["fate"])) for one in report.pop("ended"))
     return Completed(argv=tuple(argv), stdout=stdout, stderr=stderr, ended=ended, **report)
 
 

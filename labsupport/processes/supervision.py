@@ -37,7 +37,7 @@ _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 
 
-class Outcome(StrEnum):
+class Fate(StrEnum):
     """What became of a process that was still there when its block closed."""
 
     TERMINATED = "ended by SIGTERM"
@@ -51,7 +51,7 @@ class Ended:
 
     pid: int
     name: str
-    outcome: Outcome
+    fate: Fate
 
 
 @dataclass
@@ -129,7 +129,7 @@ def _end_in_rounds(before: frozenset[psutil.Process], grace_s: float, ended: dic
                 if process.status() == psutil.STATUS_ZOMBIE:
                     _reap(process.pid, owners)
                 elif now >= give_up_at:
-                    ended[process] = Ended(process.pid, process.name(), Outcome.LEFT)
+                    ended[process] = Ended(process.pid, process.name(), Fate.LEFT)
                 else:
                     _signal(process, now >= kill_from, ended)
         if now >= give_up_at:
@@ -141,14 +141,14 @@ def _signal(process: psutil.Process, kill: bool, ended: dict[psutil.Process, End
     try:
         if kill:
             process.kill()
-            ended[process] = Ended(process.pid, process.name(), Outcome.KILLED)
+            ended[process] = Ended(process.pid, process.name(), Fate.KILLED)
         elif process not in ended:
             process.terminate()
-            ended[process] = Ended(process.pid, process.name(), Outcome.TERMINATED)
+            ended[process] = Ended(process.pid, process.name(), Fate.TERMINATED)
             if process.status() == psutil.STATUS_STOPPED:
                 process.resume()  # a stopped process takes its SIGTERM only once it runs
     except psutil.AccessDenied:
-        ended[process] = Ended(process.pid, process.name(), Outcome.LEFT)
+        ended[process] = Ended(process.pid, process.name(), Fate.LEFT)
 
 
 def _started_since(before: frozenset[psutil.Process]) -> list[psutil.Process]:

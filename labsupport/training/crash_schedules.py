@@ -1,16 +1,16 @@
 """A training run in virtual time under seeded crashes: is every step applied once, in order, whatever dies when?
 
-The parts that decide this are the real ones: `sampler.GlobalBatches` with its saved position, `checkpoint.newest_valid`
-and `checkpoint.next_checkpoint_name`. Storage keeps the newest checkpoints as Ray Train does: a list of names, whose
-oldest entry is removed together with the folder of that name. In place of a model there is a chain of digests: its
-state is the sha256 of the state before and the batch, so that two runs end in the same state only if they applied the
-same batches in the same order.
+The parts that decide this are the real ones: `sampler.GlobalBatches` with its saved position, the choice of the
+checkpoint to resume from and of those that can be removed (labsupport.training.recovery), and the names of checkpoints.
+In place of a model there is a chain of digests: its state is the sha256 of the state before and the batch, so that two
+runs end in the same state only if they applied the same batches in the same order.
 
-A schedule kills the group after some steps, several times; it may damage the newest checkpoint at that moment, cut off
-the one being written, and bring the group back with another number of workers.
+A schedule kills the group after some steps, several times, and brings it back with some number of workers. At such a
+moment the checkpoint that is being written may be cut off, the newest one may be damaged or deleted, or all of them may
+be gone, and the run must be refused.
 
-What is not covered: time (week 2 chooses the interval), random states of the ranks (tests/training/test_loop.py and
-the drill do), and a storage that lies about what it keeps.
+Limitations: no time (week 2 chooses the interval), no random states of the ranks (tests/training/test_loop.py and the
+drill have them), and no storage that lies about what it keeps.
 """
 
 from __future__ import annotations
@@ -20,9 +20,11 @@ import json
 import random
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any
 
-from labsupport.training.checkpoint import CheckpointError, newest_valid, next_checkpoint_name
+from labsupport.training.checkpoint import CheckpointError, IncompleteError, newest_first, next_checkpoint_name
+from labsupport.training.recovery import LostRunError, StartingPoint, obsolete, starting_point
 from labsupport.training.sampler import GlobalBatches, shard
 
 NUM_SAMPLES = 70  # not a multiple of the batch: the incomplete one at the end of an epoch is left out
@@ -34,7 +36,18 @@ WORKERS = (1, 2, 4, 8)
 MOST_CRASHES = 4
 CHAIN = b'"chain": "'  # in front of the digest in a payload
 
-Load = Callable[[str], dict[str, Any]]
+
+class Loss(Enum):
+    """What happens to the checkpoints while the group is down."""
+
+    NOTHING = "nothing"
+    NEWEST_DAMAGED = "the newest is damaged"
+    NEWEST_DELETED = "the newest is deleted"
+    ALL_DELETED = "all are deleted"
+
+
+# Two of the losses leave the run as it is when only one checkpoint is sound: `Loss.ALL_DELETED` is the case of none.
+LOSSES = (Loss.NOTHING,) * 8 + (Loss.NEWEST_DAMAGED,) * 8 + (Loss.NEWEST_DELETED,) * 3 + (Loss.ALL_DELETED,)
 
 
 @dataclass(frozen=True)
@@ -43,9 +56,8 @@ class Crash:
 
     after_steps: int
     while_writing: bool
-    """The step's checkpoint, if it has one, is cut off, and was never reported."""
-    damages_newest: bool
-    """As long as another one is sound: with every checkpoint damaged a run must refuse, not recover."""
+    """The step's checkpoint, if it has one, is cut off."""
+    loss: Loss
     workers: int
 
 
@@ -53,30 +65,39 @@ def crash_schedule(seed: int) -> tuple[Crash, ...]:
     """Return the crashes of one seed, from 1 to `MOST_CRASHES`."""
     draw = random.Random(seed)  # noqa: S311 - a schedule that can be repeated, no secret
     return tuple(
-        Crash(draw.randint(1, 12), draw.random() < 0.3, draw.random() < 0.5, draw.choice(WORKERS))
+        Crash(draw.randint(1, 12), draw.random() < 0.3, draw.choice(LOSSES), draw.choice(WORKERS))
         for _ in range(draw.randint(1, MOST_CRASHES))
     )
+
+
+def newest_only(names: Collection[str], verify: Callable[[str], Any], saved_step: int) -> StartingPoint:
+    """Choose the newest checkpoint, or none: what a trainer does that knows no other."""
+    return starting_point(newest_first(names)[:1], verify, saved_step)
 
 
 @dataclass(frozen=True)
 class Recovery:
     """What a run relies on when it comes back. Replacing one of them shows what that one is for."""
 
-    choose: Callable[[Sequence[str], Load], tuple[int, list[str]]] = newest_valid
+    choose: Callable[[Collection[str], Callable[[str], Any], int], StartingPoint] = starting_point
     resume: Callable[[GlobalBatches, dict[str, Any]], None] = GlobalBatches.load_state
-    name: Callable[[int, Collection[str]], str] = next_checkpoint_name
     shard_fn: Callable[..., Sequence[int]] = shard
     verifies: bool = True
+    remembers: bool = True
+    """That checkpoints were written, also where they are gone."""
 
 
 @dataclass(frozen=True)
 class Survival:
-    """How one schedule ended; `problem` is None where the run equals the undisturbed one."""
+    """How one schedule ended."""
 
     seed: int
     crashes: int
     repeated_steps: int
     problem: str | None
+    """None where the run equals the baseline, and where nothing was left that it could have resumed from."""
+    refused: bool = False
+    """The run was given up by name."""
 
 
 def survive(seed: int, recovery: Recovery | None = None) -> Survival:
@@ -84,27 +105,33 @@ def survive(seed: int, recovery: Recovery | None = None) -> Survival:
     recovery = recovery or Recovery()
     storage, crashes, repeated = _Storage(recovery), crash_schedule(seed), 0
     before, workers = 0, 1
-    try:
-        for crash in (*crashes, None):
+
+    def ended(problem: str | None, *, refused: bool = False) -> Survival:
+        return Survival(seed, len(crashes), repeated, problem, refused)
+
+    for crash in (*crashes, None):
+        saved_step = storage.saved_step
+        try:
             chain, step, batches = _come_back(storage, recovery, workers)
-            repeated += max(0, before - step)
-            chain, step, finished = _train(chain, step, batches, storage, crash)
-            if finished:
-                break
-            assert crash is not None, "without a crash a run goes on to its end"
-            before, workers = step, crash.workers
-            if crash.damages_newest:
-                storage.damage_newest()
-    except (CheckpointError, KeyError, ValueError) as error:
-        return Survival(seed, len(crashes), repeated, f"{type(error).__name__}: {error}")
+        except LostRunError as error:
+            return ended(f"refused: {error}" if storage.sound() else None, refused=True)
+        except ValueError as error:
+            return ended(f"{type(error).__name__}: {error}")
+        if saved_step and not step:
+            return ended(f"started again at step 0, although step {saved_step} had been saved")
+        repeated += max(0, before - step)
+        chain, step, finished = _train(chain, step, batches, storage, crash)
+        if finished:
+            break
+        assert crash is not None, "without a crash a run goes on to its end"
+        before, workers = step, crash.workers
+        storage.lose(crash.loss)
     equal = (chain, step) == baseline(recovery.shard_fn)
-    return Survival(
-        seed, len(crashes), repeated, None if equal else "applied other batches, or the same in another order"
-    )
+    return ended(None if equal else "applied other batches, or the same in another order")
 
 
 def failing_seeds(seeds: Iterable[int], recovery: Recovery | None = None) -> list[Survival]:
-    """Return how the schedules ended in which something was lost, repeated or refused."""
+    """Return how the schedules ended in which something was lost, repeated or wrongly refused."""
     return [survival for seed in seeds if (survival := survive(seed, recovery)).problem is not None]
 
 
@@ -127,13 +154,14 @@ def _come_back(storage: _Storage, recovery: Recovery, workers: int) -> tuple[str
     batches = [
         GlobalBatches(NUM_SAMPLES, GLOBAL_BATCH, rank, workers, shard_fn=recovery.shard_fn) for rank in range(workers)
     ]
-    candidates = storage.reported[::-1]
-    if not candidates:
-        return "", 0, batches
-    index, _ = recovery.choose(candidates, storage.load)
-    saved = storage.load(candidates[index])
-    for rank in batches:
-        recovery.resume(rank, saved["position"])
+    start = recovery.choose(storage.names(), storage.load, storage.saved_step if recovery.remembers else 0)
+    saved: dict[str, Any] = {"chain": "", "step": 0}
+    if start.checkpoint is not None:
+        saved = storage.load(start.checkpoint)
+    storage.begin(saved["step"], start.skipped)
+    if start.checkpoint is not None:
+        for rank in batches:
+            recovery.resume(rank, saved["position"])
     return saved["chain"], saved["step"], batches
 
 
@@ -163,38 +191,58 @@ def _train(
 
 
 class _Storage:
-    """Checkpoints by name, with the newest few reported; a payload carries its digest."""
+    """Checkpoints by name, each a payload with its digest, which one that was cut off has not; and the last event."""
 
     def __init__(self, recovery: Recovery) -> None:
         self._recovery = recovery
-        self._files: dict[str, tuple[bytes, str]] = {}
-        self.reported: list[str] = []
+        self._files: dict[str, tuple[bytes, str | None]] = {}
+        self._skipped: Collection[str] = ()
+        self.saved_step = 0
+
+    def names(self) -> list[str]:
+        return list(self._files)
+
+    def begin(self, step: int, skipped: Collection[str]) -> None:
+        """Note where the group has come back."""
+        self.saved_step, self._skipped = step, skipped
 
     def write(self, state: dict[str, Any], *, cut_off: bool) -> None:
         payload = json.dumps(state).encode()
-        name, digest = self._recovery.name(state["step"], self.reported), hashlib.sha256(payload).hexdigest()
+        name = next_checkpoint_name(state["step"], self._files)
+        assert name not in self._files, "two attempts never write into one folder"
         if cut_off:
-            self._files[name] = payload[: len(payload) // 2], digest
+            self._files[name] = payload[: len(payload) // 2], None
             return
-        self._files[name] = payload, digest
-        self.reported.append(name)
-        while len(self.reported) > CHECKPOINTS_TO_KEEP:
-            del self._files[self.reported.pop(0)]
+        self._files[name] = payload, hashlib.sha256(payload).hexdigest()
+        self.saved_step = state["step"]
+        for old in obsolete(self._files, self._skipped, CHECKPOINTS_TO_KEEP):
+            del self._files[old]
 
     def load(self, name: str) -> dict[str, Any]:
-        payload, _ = self._files[name]
+        payload, digest = self._files[name]
+        if digest is None:
+            raise IncompleteError(f"{name}: No such file or directory")
         if self._recovery.verifies and not self._is_sound(name):
             raise CheckpointError(f"{name}: sha256 differs from its sidecar")
         state: dict[str, Any] = json.loads(payload)
         return state
 
-    def damage_newest(self) -> None:
-        """Change one digit of the newest state: a file that still loads, as a torch file with flipped bytes does."""
-        sound = [name for name in self.reported if self._is_sound(name)]
-        if len(sound) > 1 and sound[-1] == self.reported[-1]:
-            payload, digest = self._files[sound[-1]]
+    def lose(self, loss: Loss) -> None:
+        """Damage or delete checkpoints."""
+        newest, *others = self.sound() or ("",)
+        if loss is Loss.ALL_DELETED:
+            self._files.clear()
+        elif loss is Loss.NEWEST_DELETED and others:
+            del self._files[newest]
+        elif loss is Loss.NEWEST_DAMAGED and others:
+            # One digit of the state: a file that still loads, as a torch file with flipped bytes does.
+            payload, digest = self._files[newest]
             digit = payload.index(CHAIN) + len(CHAIN)
-            self._files[sound[-1]] = payload[:digit] + bytes([payload[digit] ^ 1]) + payload[digit + 1 :], digest
+            self._files[newest] = payload[:digit] + bytes([payload[digit] ^ 1]) + payload[digit + 1 :], digest
+
+    def sound(self) -> list[str]:
+        """Return the names of what can be resumed from, the newest first."""
+        return [name for name in newest_first(self._files) if self._is_sound(name)]
 
     def _is_sound(self, name: str) -> bool:
         payload, digest = self._files[name]

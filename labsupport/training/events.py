@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +22,13 @@ class EventLog:
 
     def __init__(self, folder: Path, rank: int) -> None:
         folder.mkdir(parents=True, exist_ok=True)
+        self.step = 0
+        """The last step that an event told of."""
         self._descriptor = json_lines.open_for_appending(events_file(folder, rank))
 
     def emit(self, event: str, **facts: Any) -> None:
         """Write one event with the wall time and the process id."""
+        self.step = facts.get("step", self.step)
         line = json.dumps({"event": event, "time": time.time(), "pid": os.getpid(), **facts})
         json_lines.write_line(self._descriptor, line)
 
@@ -52,9 +56,14 @@ def parse_event(line: bytes) -> dict[str, Any]:
         ValueError: it holds none.
     """
     event = json.loads(line)
-    if not isinstance(event, dict):
-        raise ValueError("an event is a JSON object")
+    if not (isinstance(event, dict) and isinstance(event.get("event"), str)):
+        raise ValueError("an event is a JSON object with the key event")
     return event
+
+
+def follow_events(folder: Path, rank: int = 0) -> json_lines.Follower[dict[str, Any]]:
+    """Return a reader of one rank's events whose every call of `new` has those since the call before."""
+    return json_lines.Follower(events_file(folder, rank), parse_event)
 
 
 def losses(events: list[dict[str, Any]]) -> dict[int, float]:
@@ -71,6 +80,11 @@ def losses(events: list[dict[str, Any]]) -> dict[int, float]:
             first = event["step"] - len(event["losses"]) + 1
             found.update({step: float.fromhex(loss) for step, loss in enumerate(event["losses"], start=first)})
     return found
+
+
+def losses_in_hex(events: Sequence[dict[str, Any]]) -> dict[int, str]:
+    """Return step -> loss, bit for bit; unlike two floats, the texts of two NaN are equal."""
+    return {step: loss.hex() for step, loss in losses(list(events)).items()}
 
 
 def replays_that_differ(events: list[dict[str, Any]]) -> list[int]:

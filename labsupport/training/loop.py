@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from labsupport.errors import FieldError
 from labsupport.hardware import usable_gpus
-from labsupport.training.checkpoint import random_state, restore_random_state, save_verified
+from labsupport.training.checkpoint import random_state, restore_random_state, save_checkpoint
 from labsupport.training.determinism import repeatable
 from labsupport.training.device_use import arithmetic
 from labsupport.training.events import EventLog, read_events
@@ -35,18 +35,18 @@ if TYPE_CHECKING:
 
     from labsupport.training.data.samples import Samples
 
-RUN_STATE = "run.pt"  # model, optimiser and position: written by rank 0, the same for all
-
 
 @dataclass(frozen=True)
 class Saved:
-    """What a run continues from."""
+    """What a run starts from."""
 
-    run_state: dict[str, Any]
-    random_state: dict[str, Any] | None
-    """Of this rank; None where the number of workers has changed, since their streams cannot be continued then."""
+    run_state: dict[str, Any] | None = None
+    """None: it starts at step 0."""
+    random_state: dict[str, Any] | None = None
+    """Of this rank; None where the number of workers has changed, since their streams cannot be continued then. Such a
+    resume repeats the order of samples exactly, and the losses to rounding if the model draws no random numbers."""
     skipped: tuple[str, ...] = ()
-    """Newer checkpoints that were refused, and why."""
+    """Newer checkpoints that cannot be used, and why."""
 
 
 class Replica(Protocol):
@@ -59,14 +59,14 @@ class Replica(Protocol):
     def prepare(self, model: torch.nn.Module) -> torch.nn.Module:
         """Return the model so wrapped that backward() averages gradients over all workers."""
 
-    def saved(self) -> Saved | None:
-        """Return what the newest usable checkpoint holds, or None to start fresh."""
+    def saved(self) -> Saved:
+        """Return what the newest usable checkpoint of the run holds."""
 
     def broadcast_buffers(self, model: torch.nn.Module) -> None:
         """Give every worker rank 0's buffers: the running statistics of batch norm, which each takes of its share."""
 
-    def report(self, metrics: dict[str, float], write: Callable[[Path], None]) -> None:
-        """Hand metrics and a checkpoint, which `write` puts into a folder, to the driver. Every rank calls it alike."""
+    def save(self, step: int, write: Callable[[Path], None]) -> None:
+        """Keep a checkpoint, of which `write` puts this rank's part into a folder. Every rank calls it alike."""
 
     def sum(self, values: torch.Tensor) -> torch.Tensor:
         """Return the element-wise sum of `values` over all workers."""
@@ -85,14 +85,14 @@ class Alone:
     def prepare(self, model: torch.nn.Module) -> torch.nn.Module:
         return model.to(self.device)
 
-    def saved(self) -> None:
-        return None
+    def saved(self) -> Saved:
+        return Saved()
 
     def broadcast_buffers(self, model: torch.nn.Module) -> None:
         """There is nobody to agree with."""
 
-    def report(self, metrics: dict[str, float], write: Callable[[Path], None]) -> None:
-        """Nobody listens; the events of the log are the record."""
+    def save(self, step: int, write: Callable[[Path], None]) -> None:
+        """Nothing is kept; the events of the log are the record."""
 
     def sum(self, values: torch.Tensor) -> torch.Tensor:
         return values
@@ -151,7 +151,7 @@ def _run(spec: TrainSpec, replica: Replica, log: EventLog, shard_fn: Callable[..
     step, accuracy = 0, None
 
     saved = replica.saved()
-    if saved is not None:
+    if saved.run_state is not None:
         core.load_state_dict(saved.run_state["model"])
         optimizer.load_state_dict(saved.run_state["optimizer"])
         batches.load_state(saved.run_state["position"])
@@ -160,22 +160,20 @@ def _run(spec: TrainSpec, replica: Replica, log: EventLog, shard_fn: Callable[..
             restore_random_state(saved.random_state)
     log.emit(
         "start", step=step, world_size=replica.world_size, last_step=last_step, steps_per_epoch=len(batches),
-        device=str(replica.device), deterministic=spec.deterministic, samples=len(dataset),
-        skipped=saved.skipped if saved else (),
+        device=str(replica.device), deterministic=spec.deterministic, samples=len(dataset), skipped=saved.skipped,
     )  # fmt: skip
 
     def write(folder: Path) -> None:
-        save_verified(random_state(), folder / f"rank{replica.rank}.pt")
-        if replica.rank == 0:
-            state = {
-                "model": core.state_dict(),
-                "optimizer": optimizer.state_dict(),
-                "position": batches.state(),
-                "step": step,
-                "accuracy": accuracy,
-                "world_size": replica.world_size,
-            }
-            save_verified(state, folder / RUN_STATE)
+        state = {
+            "model": core.state_dict(),
+            "optimizer": optimizer.state_dict(),
+            "position": batches.state(),
+            "step": step,
+            "accuracy": accuracy,
+            "world_size": replica.world_size,
+            "spec": spec.as_dict(),
+        }
+        save_checkpoint(folder, replica.rank, state if replica.rank == 0 else None)
 
     steps = StepLog(log, replica)
     while step < last_step:
@@ -213,7 +211,7 @@ def _run(spec: TrainSpec, replica: Replica, log: EventLog, shard_fn: Callable[..
             if ends_epoch:
                 batches.next_epoch()
             started = time.perf_counter()
-            replica.report({"loss": mean_loss, "step": step}, write)
+            replica.save(step, write)
             log.emit("checkpoint", step=step, seconds=time.perf_counter() - started)
             if ends_epoch or step == last_step:
                 break

@@ -31,17 +31,18 @@ def half_interquartile_range(values: Sequence[float]) -> float | None:
 def record_run(result: TrainResult) -> tuple[Receipt, ...]:
     """Record throughput, loss, accuracy and busy fraction of one run, and how it used the GPU where it had one.
 
-    A run that diverged has no loss to record, and one of a few steps no throughput.
+    A run that diverged, or whose events were lost, has no loss to record, and one of a few steps no throughput.
     """
     spec = result.spec
-    steps = max(result.losses)
+    steps = result.steps
+    loss = result.losses.get(steps, math.nan)
     run = {**_facts(result), "dataset": spec.dataset, "global_batch": spec.global_batch}
     receipts = []
     if result.step_s:
         rates = [spec.global_batch / seconds for seconds in result.step_s]
         receipts.append(_median(metrics.THROUGHPUT, rates, **run))
-    if math.isfinite(result.losses[steps]):
-        receipts.append(record(metrics.LOSS, result.losses[steps], n=1, steps=steps, **run))
+    if math.isfinite(loss):
+        receipts.append(record(metrics.LOSS, loss, n=1, steps=steps, **run))
     receipts.append(record(metrics.ACCURACY, result.accuracy, n=1, steps=steps, **run))
     if result.step_s:
         busy = [1 - data_s / step_s for data_s, step_s in zip(result.data_s, result.step_s, strict=True)]

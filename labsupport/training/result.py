@@ -47,6 +47,11 @@ class TrainResult:
         starts = (event for event in self.events if event["event"] == "start")
         return all(event.get("deterministic") or not str(event["device"]).startswith("cuda") for event in starts)
 
+    @property
+    def steps(self) -> int:
+        """Steps that the run has done, those of before a resume included."""
+        return int([event for event in self.events if "step" in event][-1]["step"])
+
     @cached_property
     def losses(self) -> dict[int, float]:
         """Step -> loss, as finally counted: the mean over all workers."""
@@ -62,6 +67,17 @@ class TrainResult:
     def restarts(self) -> int:
         """How often the worker group was started again."""
         return sum(event["event"] == "start" for event in self.events) - 1
+
+    @property
+    def world_sizes(self) -> tuple[int, ...]:
+        """Workers of each start: another number of them repeats the order of samples, and the losses to rounding."""
+        return tuple(int(event["world_size"]) for event in self.events if event["event"] == "start")
+
+    @property
+    def skipped(self) -> tuple[str, ...]:
+        """Checkpoints that a start of this call could not use, and why."""
+        starts = (event for event in self.events if event["event"] == "start" and event["time"] >= self.began)
+        return tuple(reason for event in starts for reason in event.get("skipped", ()))
 
     @property
     def replayed_differently(self) -> list[int]:
@@ -115,10 +131,19 @@ class TrainResult:
 def largest_difference(one: TrainResult, other: TrainResult) -> float:
     """Return the largest distance between the losses of two runs at the same step.
 
+    It is 0 between two NaN, and infinite between NaN and a number.
+
     Raises:
         ValueError: the runs did not do the same steps.
     """
     left, right = one.losses, other.losses
     if left.keys() != right.keys():
         raise ValueError(f"the runs did different steps: {len(left)} and {len(right)}")
-    return max(abs(left[step] - right[step]) for step in left)
+    return max(_distance(left[step], right[step]) for step in left)
+
+
+def _distance(left: float, right: float) -> float:
+    if left.hex() == right.hex():  # so are two NaN, and two infinities, whose difference is NaN
+        return 0.0
+    distance = abs(left - right)
+    return math.inf if math.isnan(distance) else distance

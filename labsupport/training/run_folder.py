@@ -1,27 +1,30 @@
 """The folder of one training run: its spec, the events of its ranks and its checkpoints.
 
-A run that was interrupted is continued by training the same spec into the same folder; the spec is kept there, so that
-no other one does, and a lock is held while it trains, so that nobody does at the same time.
+A run that was interrupted is resumed by training its spec into the same folder. The spec is kept there, so that no
+other run is resumed in it, and a lock is held while it trains, so that no two processes do at the same time.
 """
 
 from __future__ import annotations
 
-import fcntl
 import json
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
-from labsupport.durable import write_durably
-from labsupport.errors import LabsError
+from labsupport.durable import make_folder_durably, sync_folder, write_durably
+from labsupport.errors import FieldError, LabsError
 from labsupport.training.events import read_events
-from labsupport.training.spec import TrainSpec
+from labsupport.training.spec import RESUMABLE, TrainSpec
 from labsupport.workspace import workspace
 
 SPEC_FILE = "spec.json"
 LOCK_FILE = "lock"
+EVENTS = "events"
+CHECKPOINTS = "checkpoints"
 
 
 def make(name: str) -> Path:
@@ -44,34 +47,60 @@ def claimed(folder: Path, spec: TrainSpec) -> Iterator[None]:
     Raises:
         LabsError: a run of another spec was started there, one is being trained there now, or it cannot be written.
     """
-    file = folder / SPEC_FILE
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = (folder / LOCK_FILE).open("w")
-    except OSError as error:
-        raise LabsError(f"run folder {folder}: cannot be written ({error.strerror}); name another one") from error
-    with lock:
+    from filelock import FileLock, Timeout
+
+    with ExitStack() as stack:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # released with the process, however it ends
-        except BlockingIOError:
+            if not folder.exists():
+                folder.mkdir(parents=True)
+                sync_folder(folder.parent)
+            # Released with the process, however it ends.
+            stack.enter_context(FileLock(folder / LOCK_FILE, timeout=0))
+            for part in (EVENTS, CHECKPOINTS):
+                make_folder_durably(folder / part)
+        except Timeout:
             raise LabsError(f"the run in {folder} is being trained by another process: wait for it or end it") from None
-        if not file.exists():
+        except OSError as error:
+            raise LabsError(
+                f"run folder {folder}: cannot be written ({error.strerror}: {error.filename or folder}); use another "
+                "one, or resume a copy of the run"
+            ) from error
+        file = folder / SPEC_FILE
+        if file.exists():
+            _assert_same_run(_spec(file), spec, folder)
+        else:
             write_durably(file, json.dumps(spec.as_dict(), indent=1).encode())
-        elif _spec(file) != spec:
-            raise LabsError(f"the run in {folder} has another spec: its {SPEC_FILE} says which")
         yield
 
 
-def unfinished(folder: Path) -> TrainSpec:
-    """Return the spec of the run in a folder, to continue it.
+def unfinished(folder: Path, changes: Mapping[str, Any] | None = None) -> TrainSpec:
+    """Return the spec of the run in a folder, to resume it.
+
+    Args:
+        changes: fields to be set otherwise; only those that do not decide the result (labsupport.training.spec).
 
     Raises:
         LabsError: no run was started there, or it has ended.
+        FieldError: a change would make it another run.
     """
-    spec = _spec(folder / SPEC_FILE)
-    if any(event["event"] == "end" for event in read_events(folder / "events")):
-        raise LabsError(f"the run in {folder} has ended: there is nothing to continue")
-    return spec
+    stored = _spec(folder / SPEC_FILE)
+    wanted = replace(stored, **(changes or {}))
+    _assert_same_run(stored, wanted, folder)
+    if any(event["event"] == "end" for event in read_events(folder / EVENTS)):
+        raise LabsError(f"the run in {folder} has ended: there is nothing to resume")
+    return wanted
+
+
+def _assert_same_run(stored: TrainSpec, wanted: TrainSpec, folder: Path) -> None:
+    was, now = stored.as_dict(), wanted.as_dict()
+    for field in was:
+        if field not in RESUMABLE and was[field] != now[field]:
+            raise FieldError(
+                lambda name, field=field: (  # type: ignore[misc]
+                    f"{name(field)} is {now[field]!r}, and the run in {folder} was started with {was[field]!r}: leave "
+                    "it as it was, or start a new run in another folder"
+                )
+            )
 
 
 def _spec(file: Path) -> TrainSpec:
@@ -88,5 +117,5 @@ def _read(file: Path) -> dict[str, object]:
     except (OSError, ValueError) as error:
         raise LabsError(f"{file.parent} holds no training run: {SPEC_FILE} cannot be read ({error})") from error
     if not isinstance(values, dict):
-        raise LabsError(f"{file.parent} holds no training run: {SPEC_FILE} is no JSON object")
+        raise LabsError(f"{file.parent} holds no training run: {SPEC_FILE} is not a JSON object")
     return values

@@ -4,7 +4,7 @@ One permutation per (seed, epoch) is the global order. Rank r of W takes every W
 walk through the same order for every W, and a run that stops after `start` samples goes on at exactly that sample,
 with as many workers as it then has. This is the property that MosaicML's Streaming calls elastic determinism.
 
-What is not covered: weighting or balancing of classes, and iterable data without random access.
+Limitations: no weighting or balancing of classes, and no iterable data without random access.
 """
 
 from __future__ import annotations
@@ -100,9 +100,9 @@ class GlobalBatches:
         """Continue at a saved position.
 
         Raises:
-            ValueError: the data set, the global batch or the seed is another, so the position means another sample.
+            ValueError: the data set, the global batch or the seed has changed, so the position means another sample.
         """
         for name in ("num_samples", "global_batch", "seed"):
             if state[name] != getattr(self, name):
-                raise ValueError(f"{name} is {getattr(self, name)}, the checkpoint has {state[name]}")
+                raise ValueError(f"{name} is {getattr(self, name)}, and {state[name]} in the checkpoint")
         self.epoch, self.step = state["epoch"], state["step"]

@@ -14,6 +14,13 @@ DTYPES = ("float32", "float64")
 ROLES = ("image", "label", "text")  # what a column of a Hugging Face data set can be
 # NumPy seeds with 32 bits, and each rank adds its own number to the seed.
 LARGEST_SEED = 2**31 - 1
+# These say how and where a run is done, and may be others when it is resumed; every other field decides its result.
+RESUMABLE = frozenset(
+    {
+        "num_workers", "gpus_per_worker", "threads_per_worker", "checkpoint_every", "checkpoints_to_keep",
+        "max_failures", "data_root",
+    }
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -165,7 +165,7 @@ class RunTracker:
         Raises:
             LabsError: the store takes no more; the run stays RUNNING there and is marked KILLED later.
         """
-        steps = max(result.losses)
+        steps = result.steps
         with _explained(f"MLflow run {self.run_id} lacks the end of this training"):
             if math.isfinite(result.samples_per_s):
                 self._client.log_metric(self.run_id, "samples_per_s", result.samples_per_s, step=steps)

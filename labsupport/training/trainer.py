@@ -1,13 +1,14 @@
 """Run a training spec on Ray Train: a thin shell around labsupport.training.loop.
 
 Ray Train V2 starts one process per worker, joins them in a process group (gloo on CPUs, NCCL on GPUs) and restarts the
-group when a worker dies. The loop then asks for the newest checkpoint that verifies on every rank; rank 0 decides and
-the others follow. `train()` is what the command `labs train` and the labs call.
+group when a worker dies. Each start resumes from what lies in the folder of the run (labsupport.training.recovery).
+`train()` is what the command `labs train` and the labs call.
 
-A checkpoint is written where it stays and is reported from there: Ray's own upload copies files without fsync, and a
-copy is not durable because its source was.
+Checkpoints are written where they stay and are not reported to Ray. Its upload copies files without fsync, and a copy
+is not durable because its source was; its register of checkpoints is one file that it writes in place; and its
+controller ends a run when a checkpoint that it wants to prune is gone.
 
-What is not covered: elastic worker counts, and storage that the workers of several machines do not share.
+Limitations: no elastic worker counts; the workers of several machines must share the storage.
 """
 
 from __future__ import annotations
@@ -21,19 +22,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from labsupport.durable import make_folder_durably
 from labsupport.errors import FieldError, LabsError
 from labsupport.hardware import machine, usable_gpus
-from labsupport.training import determinism, ray_session, run_folder
-from labsupport.training.checkpoint import (
-    CheckpointError,
-    load_verified,
-    newest_valid,
-    next_checkpoint_name,
-)
-from labsupport.training.events import EventLog, read_events
-from labsupport.training.loop import RUN_STATE, Saved, run_worker
+from labsupport.training import determinism, failures, ray_session, run_folder
+from labsupport.training.events import EventLog, follow_events, read_events
+from labsupport.training.loop import run_worker
+from labsupport.training.recovery import find_starting_point
+from labsupport.training.replica import GroupReplica
 from labsupport.training.result import TrainResult
+from labsupport.training.run_folder import EVENTS
 from labsupport.training.sampler import shard
 from labsupport.training.spec import TrainSpec
 
@@ -42,23 +39,22 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+RAY_FOLDER = "ray"  # where Ray may put what it wants; nothing there is ever read
 GROUP_TIMEOUT_S = 60  # how long a rank waits for the others; PyTorch's 1800 s would hang a lab
 FOLLOW_EVERY_S = 0.2
 FOLLOWER_ENDS_WITHIN_S = 5
 RAY_INTERRUPTED = (0, 1)  # the exit codes that Ray's handler for SIGINT ends with
 
 
-class RayReplica:
-    """One Ray Train worker, as the training loop sees it."""
+class RayReplica(GroupReplica):
+    """One Ray Train worker."""
 
-    def __init__(self) -> None:
+    def __init__(self, run: Path, spec: TrainSpec) -> None:
         import ray.train
         import ray.train.torch
 
         context = ray.train.get_context()
-        self.rank, self.world_size = context.get_world_rank(), context.get_world_size()
-        self.device = ray.train.torch.get_device()
-        self._taken: set[str] = set()  # names of checkpoints that the run already has, the same on every rank
+        super().__init__(run, spec, context.get_world_rank(), context.get_world_size(), ray.train.torch.get_device())
 
     def prepare(self, model: torch.nn.Module) -> torch.nn.Module:
         import ray.train.torch
@@ -66,80 +62,19 @@ class RayReplica:
         prepared: torch.nn.Module = ray.train.torch.prepare_model(model)
         return prepared
 
-    def saved(self) -> Saved | None:
-        import ray.train
-        import torch.distributed as dist
-
-        latest = ray.train.get_checkpoint()
-        if latest is None:
-            return None
-        reported = [item.checkpoint for item in ray.train.get_all_reported_checkpoints()]
-        candidates = reported[::-1] or [latest]
-        self._taken = {Path(candidate.path).name for candidate in candidates}
-        choice: list[Any] = [None, (), ""]  # index, skipped, why there is none
-        if self.rank == 0:
-            try:
-                choice[:2] = newest_valid(candidates, _load_all)
-            except CheckpointError as error:
-                choice[2] = str(error)
-        if dist.is_initialized():
-            dist.broadcast_object_list(choice, src=0)
-        index, skipped, problem = choice
-        if index is None:
-            raise CheckpointError(problem)
-        run_state, random_states = _load_all(candidates[index])
-        same_world_size = run_state["world_size"] == self.world_size
-        return Saved(run_state, random_states[self.rank] if same_world_size else None, tuple(skipped))
-
-    def broadcast_buffers(self, model: torch.nn.Module) -> None:
-        import torch.distributed as dist
-
-        if dist.is_initialized():
-            for buffer in model.buffers():
-                dist.broadcast(buffer, src=0)
-
-    def report(self, metrics: dict[str, float], write: Callable[[Path], None]) -> None:
-        import ray.train
-        from ray.train import CheckpointUploadMode
-
-        # One folder for all ranks. Ray registers it once every rank has reported it; one that a crash left unreported
-        # is written over.
-        run = Path(ray.train.get_context().get_storage().experiment_fs_path)
-        folder = run / next_checkpoint_name(int(metrics["step"]), self._taken)
-        make_folder_durably(folder)
-        write(folder)
-        ray.train.report(
-            metrics,
-            checkpoint=ray.train.Checkpoint.from_directory(str(folder)),
-            checkpoint_dir_name=folder.name,
-            checkpoint_upload_mode=CheckpointUploadMode.NO_UPLOAD,
-        )
-
-    def sum(self, values: torch.Tensor) -> torch.Tensor:
-        import torch.distributed as dist
-
-        if not dist.is_initialized() or self.world_size == 1:
-            return values
-        total = values.clone()
-        dist.all_reduce(total)
-        return total
-
-
-def _load_all(checkpoint: Any) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """Verify and load every file of one checkpoint."""
-    with checkpoint.as_directory() as folder:
-        run_state = load_verified(Path(folder) / RUN_STATE)
-        return run_state, [load_verified(Path(folder) / f"rank{rank}.pt") for rank in range(run_state["world_size"])]
-
 
 def _worker(config: dict[str, Any]) -> dict[str, Any]:
     """Run on every Ray Train worker."""
-    replica = RayReplica()
-    log = EventLog(Path(config["events"]), replica.rank)
+    run, spec = Path(config["run"]), TrainSpec.from_dict(config["spec"])
+    replica = RayReplica(run, spec)
+    log = EventLog(run / EVENTS, replica.rank)
     try:
-        result = run_worker(TrainSpec.from_dict(config["spec"]), replica, log, config["shard_fn"])
+        result = run_worker(spec, replica, log, config["shard_fn"])
     except BaseException as error:
-        log.emit("error", error=f"{type(error).__name__}: {error}")
+        line, comes_again = failures.in_one_line(error, replica.rank, log.step), failures.is_defect(error)
+        log.emit("error", error=line, retried=not comes_again)
+        if comes_again:
+            raise failures.DefectError(line) from error
         raise
     finally:
         log.close()
@@ -157,50 +92,54 @@ def train(
 
     Args:
         folder: where spec, events and checkpoints go; a new one under `runs` in the workspace by default. Training
-            again into the folder of an unfinished run continues it.
+            again into the folder of an unfinished run resumes it.
         shard_fn: the rule that deals samples to ranks (labsupport.training.sampler.shard).
         on_event: called in a background thread with each event of rank 0, soon after it happens. What it raises is
             logged and ends the calls, not the training.
 
     Raises:
         LabsError: the spec does not fit this machine, names an unknown model or data set, or is not that of the folder;
-            Ray does not start; the training was given up.
+            what the run had saved is lost; Ray does not start; the training was given up.
     """
     preflight(spec)
     folder = (folder or run_folder.make_for(spec)).resolve()  # Ray takes a relative path for an address
-    with (
-        run_folder.claimed(folder, spec),
-        ray_session.running(),
-        _following(folder / "events", on_event),
-        _interruptible(),
-    ):
-        from ray.train import CheckpointConfig, FailureConfig, RunConfig, ScalingConfig
-        from ray.train.torch import TorchConfig, TorchTrainer
+    with run_folder.claimed(folder, spec):
+        find_starting_point(folder, spec)  # a run that has lost everything is refused before Ray starts
+        with ray_session.running(), _following(folder / EVENTS, on_event), _interruptible():
+            began = time.time()
+            returned = _fit(spec, folder, shard_fn)
+            wall_s = time.time() - began
+    events = tuple(read_events(folder / EVENTS))
+    return TrainResult(spec, folder, events, returned["accuracy"], returned["checksum"], began, wall_s)
 
-        began = time.time()
-        resources = {"GPU": spec.gpus_per_worker} if spec.gpus_per_worker else {"CPU": spec.threads_per_worker}
+
+def _fit(spec: TrainSpec, folder: Path, shard_fn: Callable[..., Sequence[int]]) -> dict[str, Any]:
+    """Run the workers to the end of the spec; return what rank 0 returned."""
+    from ray.train import FailureConfig, RunConfig, ScalingConfig
+    from ray.train.torch import TorchConfig, TorchTrainer
+
+    resources = {"GPU": spec.gpus_per_worker} if spec.gpus_per_worker else {"CPU": spec.threads_per_worker}
+    try:
         trainer = TorchTrainer(
             _worker,
-            train_loop_config={"spec": spec.as_dict(), "events": str(folder / "events"), "shard_fn": shard_fn},
+            train_loop_config={"spec": spec.as_dict(), "run": str(folder), "shard_fn": shard_fn},
             torch_config=TorchConfig(timeout_s=GROUP_TIMEOUT_S),
             scaling_config=ScalingConfig(
                 num_workers=spec.num_workers, use_gpu=bool(spec.gpus_per_worker), resources_per_worker=resources
             ),
             run_config=RunConfig(
-                name="checkpoints",
+                name=RAY_FOLDER,
                 storage_path=str(folder),
                 worker_runtime_env={"env_vars": determinism.ENVIRONMENT if spec.deterministic else {}},
                 failure_config=FailureConfig(max_failures=spec.max_failures),
-                checkpoint_config=CheckpointConfig(num_to_keep=spec.checkpoints_to_keep),
+                callbacks=[failures.ending_on_defects()],
             ),
         )
-        try:
-            returned = trainer.fit().return_value
-        except Exception as error:
-            raise LabsError(_why(folder / "events", error)) from error
-        wall_s = time.time() - began
-    events = tuple(read_events(folder / "events"))
-    return TrainResult(spec, folder, events, returned["accuracy"], returned["checksum"], began, wall_s)
+        returned: dict[str, Any] = trainer.fit().return_value
+    except Exception as error:  # Ray's own kinds, and what a broken controller raises
+        why = failures.why_given_up(folder / EVENTS, error)
+        raise LabsError(f"training was given up: {why} (events in {folder / EVENTS})") from error
+    return returned
 
 
 def preflight(spec: TrainSpec) -> None:
@@ -226,32 +165,19 @@ def preflight(spec: TrainSpec) -> None:
         )
 
 
-def _why(events: Path, error: Exception) -> str:
-    """Say in one line why a run was given up: the first error that a rank of the last attempt noted, else Ray's own."""
-    last_errors = [
-        (noted[-1]["time"], f"rank {rank}: {noted[-1]['error']}")
-        for rank in getattr(error, "worker_failures", ())  # absent where Ray's controller failed and not a worker
-        if (noted := [event for event in read_events(events, rank) if event["event"] == "error"])
-    ]
-    lines = str(error).strip().splitlines() or [type(error).__name__]
-    return f"training was given up: {min(last_errors)[1] if last_errors else lines[-1]} (events in {events})"
-
-
 @contextmanager
 def _following(events: Path, on_event: Callable[[dict[str, Any]], None] | None) -> Iterator[None]:
     """Call `on_event` with each new event of rank 0 while the block runs, and with the rest at its end."""
     if on_event is None:
         yield
         return
-    seen = len(read_events(events))
+    follower = follow_events(events)
+    follower.new()  # those of before
     done = threading.Event()
 
     def deliver() -> None:
-        nonlocal seen
-        new = read_events(events)[seen:]
-        seen += len(new)
         try:
-            for event in new:
+            for event in follower.new():
                 on_event(event)
         except Exception as error:  # foreign code: a progress bar that fails must not end hours of training
             done.set()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,33 @@ def test_a_run_that_diverged_says_null_too(capsys):
     _conclude(run(2.0, math.inf, math.nan, math.nan, math.nan), None, as_json=True)
     shown = strict_json(capsys.readouterr().out)
     assert (shown["last_loss"], shown["samples_per_s"]) == (None, 320.0)
+
+
+@pytest.mark.parametrize("as_json", [True, False])
+def test_a_run_whose_events_were_lost_after_its_last_step_has_no_losses_and_still_concludes(capsys, as_json):
+    _conclude(run(), None, as_json=as_json)
+    shown = capsys.readouterr().out
+    if as_json:
+        assert (strict_json(shown)["first_loss"], strict_json(shown)["steps"]) == (None, 0)
+    else:
+        assert "loss nan -> nan in 0 steps" in shown
+
+
+def test_what_a_resume_skipped_and_with_how_many_workers_it_went_on_is_said(capsys):
+    before = run(2.0, 1.5)
+    resumed = {
+        "event": "start", "time": 9.0, "step": 2, "world_size": 1, "device": "cpu",
+        "skipped": ["[a-run]/step_0000004: sha256 differs"],
+    }  # fmt: skip
+    result = replace(before, events=(*before.events, resumed))
+    _conclude(result, None, as_json=False)
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "skipped: [a-run]/step_0000004: sha256 differs" in shown
+    assert "workers: 2, then 1; with another number of them losses agree to rounding at best" in shown
+    _conclude(result, None, as_json=True)
+    assert strict_json(capsys.readouterr().out)["skipped"] == ["[a-run]/step_0000004: sha256 differs"]
+    _conclude(before, None, as_json=False)
+    assert "workers: " not in capsys.readouterr().out
 
 
 def test_the_tracked_run_is_closed_after_its_receipts_are_written(capsys):

@@ -13,10 +13,14 @@ from pathlib import Path
 import psutil
 import pytest
 
+from labsupport.cli.main import main
 from labsupport.cli.spec_options import flag
+from labsupport.hardware import machine
 from labsupport.processes import die_with_parent, supervised
 from labsupport.spec import settings
-from labsupport.training.events import read_events
+from labsupport.training import run_folder
+from labsupport.training.checkpoint import newest_first, serial
+from labsupport.training.events import EventLog, read_events
 from labsupport.training.spec import TrainSpec
 
 LABS = str(Path(sys.executable).with_name("labs"))
@@ -63,14 +67,19 @@ def test_an_interrupted_run_ends_with_130_leaves_no_process_and_goes_on_with_res
     ends_at = done + 10  # not to wait for all 400
     spec = folder / "spec.json"
     spec.write_text(json.dumps(json.loads(spec.read_text()) | {"max_steps": ends_at}))
+    newest = folder / "checkpoints" / newest_first(os.listdir(folder / "checkpoints"))[0]
+    (newest / "run.pt").write_bytes(b"cut off")
     resumed = subprocess.run(
-        [LABS, "train", "--resume", str(folder), "--no-track", "--json"],
+        [LABS, "train", "--resume", str(folder), "--num-workers", "1", "--no-track", "--json"],
         env=environment, capture_output=True, text=True, timeout=120, check=True,
     )  # fmt: skip
     result = json.loads(resumed.stdout.splitlines()[-1])
     assert (result["steps"], result["restarts"], result["folder"]) == (ends_at, 1, str(folder))
-    starts = [event["step"] for event in read_events(folder / "events") if event["event"] == "start"]
-    assert starts[0] == 0 < starts[1]
+    assert result["num_workers"] == 1
+    assert [reason.partition(":")[0] for reason in result["skipped"]] == [f"{newest}/run.pt"]
+    first, second = (event for event in read_events(folder / "events") if event["event"] == "start")
+    assert (first["step"], first["world_size"], second["world_size"]) == (0, 2, 1)
+    assert 0 < second["step"] < (serial(newest.name) or (0, 0))[0]
 
 
 def test_every_field_of_the_spec_is_an_option_with_its_help_and_default():
@@ -84,7 +93,45 @@ def test_every_field_of_the_spec_is_an_option_with_its_help_and_default():
             assert f"[default: {field.default}]" in shown
 
 
-def test_resume_takes_no_other_option(tmp_path):
-    done = subprocess.run([LABS, "train", "--resume", str(tmp_path), "--epochs", "2"], capture_output=True, text=True)
-    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
-    assert "leave --epochs out" in done.stderr
+def interrupted_run(folder: Path, **fields) -> Path:
+    """Leave what a run that had saved step 20 leaves, but no checkpoint."""
+    with run_folder.claimed(folder, TrainSpec(width=4, **fields)):
+        log = EventLog(folder / "events", rank=0)
+        log.emit("checkpoint", step=20)
+        log.close()
+    return folder
+
+
+@pytest.fixture
+def refused(capsys, monkeypatch):
+    """Return the one line that `labs train` is refused with."""
+
+    def run(*arguments: str) -> str:
+        monkeypatch.setattr(sys, "argv", ["labs", "train", "--no-track", *arguments])
+        with pytest.raises(SystemExit) as caught:
+            main()
+        line = capsys.readouterr().err
+        assert (caught.value.code, line.count("\n")) == (2, 1)
+        return line
+
+    return run
+
+
+def test_resume_refuses_by_option_what_would_make_it_another_run(tmp_path, refused):
+    folder = interrupted_run(tmp_path)
+    line = refused("--resume", str(folder), "--num-workers", "1", "--base-lr", "0.1")
+    assert line.startswith(f"labs: --base-lr is 0.1, and the run in {folder} was started with 0.05: leave it as it was")
+
+
+def test_a_run_of_more_workers_than_cores_is_resumed_with_the_number_that_the_refusal_advises(tmp_path, refused):
+    cores = machine().cores
+    folder = interrupted_run(tmp_path, num_workers=cores + 1, global_batch=(cores + 1) * cores)
+    assert refused("--resume", str(folder)).endswith(f"use --num-workers {cores}\n")
+    # It goes as far as the missing checkpoint, at which the test leaves it.
+    assert "the checkpoint of step 20 is gone" in refused("--resume", str(folder), "--num-workers", str(cores))
+
+
+def test_a_run_that_has_lost_its_checkpoints_is_refused_and_is_not_told_to_delete_more(tmp_path, refused):
+    line = refused("--resume", str(interrupted_run(tmp_path, num_workers=1)))
+    assert line.startswith(f"labs: the run in {tmp_path} had saved checkpoints, and none of them can be used")
+    assert "delete" not in line

@@ -1,11 +1,11 @@
-"""Ray workers train what one process trains, and lose nothing when one of them is killed. Real Ray, real SIGKILL.
+"""Ray workers lose nothing when one of them is killed, and a defect ends a run at once. Real Ray, real SIGKILL.
 
-One Ray session and few runs, since a run of two workers costs about 20 s on two cores, most of it imports.
+A start of Ray Train costs about 45 CPU-s, so there are two: one run that is killed, and one with a defect. What two
+workers compute is compared with one process in test_replica.py, without Ray.
 """
 
 from __future__ import annotations
 
-import os
 import signal
 from dataclasses import replace
 
@@ -13,133 +13,142 @@ import pytest
 
 from labsupport.errors import LabsError
 from labsupport.training import ray_session, run_folder
-from labsupport.training.checkpoint import load_verified
-from labsupport.training.data import load_dataset
+from labsupport.training.checkpoint import newest_first
 from labsupport.training.drill import resume_drill
-from labsupport.training.loop import RUN_STATE, Alone, digest, evaluate, train_alone
-from labsupport.training.models import build_model
+from labsupport.training.events import EventLog, read_events
 from labsupport.training.receipts import record_drill, record_run
-from labsupport.training.result import largest_difference
 from labsupport.training.spec import TrainSpec
-from labsupport.training.trainer import train
+from labsupport.training.trainer import _following, _interruptible, train
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(400), pytest.mark.filterwarnings("ignore::ResourceWarning")]
-
-# A smooth model: a ReLU network carries a rounding error across a kink and leaves single precision after 20 steps.
-SPEC = TrainSpec(
-    model="llama-tiny",
-    dataset="text",
-    sequence=32,
-    global_batch=16,
-    base_batch=16,
-    base_lr=0.005,  # at four times the rate some orders of samples leave single precision after 40 steps
-    epochs=1,
-    max_steps=50,
-    checkpoint_every=5,
-)
+real_ray = [
+    pytest.mark.slow,
+    pytest.mark.timeout(400),
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+]
 
 
-@pytest.fixture(scope="module", autouse=True)
+@pytest.fixture(scope="module")
 def session():
     with ray_session.running():
         yield
 
 
-@pytest.mark.parametrize(("dtype", "bound"), [("float32", 1e-5), ("float64", 1e-10)])
-def test_two_workers_have_the_losses_of_one_process(dtype, bound, tmp_path):
-    spec = replace(SPEC, dtype=dtype)
-    distributed, alone = train(spec), train_alone(spec, tmp_path)
-    assert len(alone.losses) == 50
-    assert largest_difference(alone, distributed) <= bound
-    assert alone.losses[50] < alone.losses[1] - 1
-    assert {receipt.name for receipt in record_run(distributed)} == {
-        "training.throughput",
-        "training.loss",
-        "training.accuracy",
-    }
+class TestWithRay:
+    """The two starts, in one session."""
+
+    pytestmark = real_ray
+
+    def test_nothing_is_lost_when_a_worker_is_killed_and_the_newest_checkpoint_is_damaged(
+        self, session, dropout_run, caplog
+    ):
+        def fails(event):
+            raise OSError("the terminal is gone")
+
+        drill = resume_drill(
+            dropout_run.spec, rank=0, kill_at_step=18, corrupt=True, baseline=dropout_run, on_event=fails
+        )
+        run = drill.interrupted
+        assert drill.exact
+        assert (run.restarts, run.world_sizes, run.steps) == (1, (2, 2), 30)
+        assert 0 < drill.resumed_at_step <= drill.killed_at_step
+        assert drill.resumed_at_step < int(drill.corrupted.removeprefix("step_"))
+        damaged = run.folder / "checkpoints" / drill.corrupted / "run.pt"
+        assert drill.skipped == (f"{damaged}: sha256 differs from its sidecar; the file was altered or cut off",)
+        assert run.skipped == drill.skipped
+        kept = newest_first(path.name for path in (run.folder / "checkpoints").iterdir())
+        assert kept == ["step_0000030", "step_0000025", "step_0000020"]
+        assert read_events(run.folder / "events", 1)[-1]["event"] == "end"
+
+        recovery, lost, exact = record_drill(drill)
+        assert (recovery.name, lost.value, exact.value) == ("training.recovery_s", drill.lost_steps, 1.0)
+        assert {receipt.name for receipt in record_run(run)} >= {
+            "training.throughput", "training.loss", "training.accuracy",
+        }  # fmt: skip
+        assert [record.message for record in caplog.records if record.name == "labsupport.training.trainer"] == [
+            "on_event raised OSError: the terminal is gone; it gets no more events of this run"
+        ]
+
+    def test_a_defect_of_one_worker_ends_the_run_at_once_with_rank_and_error_in_one_line(self, session):
+        def fails_on_rank_1(num_samples, world_size, rank, **position):
+            if rank == 1:
+                raise RuntimeError("disk on fire")
+            return list(range(num_samples))[rank::world_size]
+
+        folder = run_folder.make("failing")
+        with pytest.raises(
+            LabsError, match=r"given up: rank 1, before the first step: RuntimeError: disk on"
+        ) as caught:
+            train(TrainSpec(width=4, max_steps=3), folder=folder, shard_fn=fails_on_rank_1)
+        assert "\n" not in str(caught.value)
+        assert [event["event"] for event in read_events(folder / "events", 0)] == ["start"]
+        start, error = read_events(folder / "events", 1)
+        assert (start["event"], error["event"], error["retried"]) == ("start", "error", False)
 
 
-def test_nothing_is_lost_when_a_worker_is_killed_even_if_the_newest_checkpoint_is_damaged():
-    # Dropout draws from each rank's own stream: it is what an inexact restore of the random state would change.
-    spec = replace(SPEC, dropout=0.1)
-    baseline = train(spec)
-    killed = resume_drill(spec, rank=1, kill_at_step=13, baseline=baseline)
-    assert killed.interrupted.restarts == 1
-    assert 0 < killed.resumed_at_step <= killed.killed_at_step
-    assert killed.exact
-    damaged = resume_drill(spec, rank=0, kill_at_step=18, corrupt=True, baseline=baseline)
-    assert damaged.resumed_at_step < int(damaged.corrupted.removeprefix("step_"))
-    assert [reason.split(": ")[1:] for reason in damaged.skipped] == [
-        ["sha256 differs from its sidecar; the file was altered or cut off"]
-    ]
-    assert f"/{damaged.corrupted}/" in damaged.skipped[0]
-    assert damaged.exact
-    recovery, lost, exact = record_drill(killed)
-    assert (recovery.name, lost.value, exact.value) == ("training.recovery_s", killed.lost_steps, 1.0)
+def emit(folder, *numbers: int) -> None:
+    log = EventLog(folder, rank=0)
+    for number in numbers:
+        log.emit("step", step=number)
+    log.close()
 
 
-def test_a_worker_that_raises_is_named_with_its_error_in_one_line():
-    def fails_on_rank_1(num_samples, world_size, rank, **position):
-        if rank == 1:
-            raise RuntimeError("disk on fire")
-        return list(range(num_samples))[rank::world_size]
-
-    folder = run_folder.make("failing")
-    with pytest.raises(LabsError, match=r"rank 1: RuntimeError: disk on fire") as caught:
-        train(replace(SPEC, max_failures=0, max_steps=3), folder=folder, shard_fn=fails_on_rank_1)
-    assert "\n" not in str(caught.value)
+def test_a_listener_gets_every_event_of_rank_0_in_order_and_none_of_before(tmp_path):
+    emit(tmp_path, 1, 2)
+    seen = []
+    with _following(tmp_path, lambda event: seen.append(event["step"])):
+        emit(tmp_path, 3, 4)
+        EventLog(tmp_path, rank=1).emit("step", step=99)
+    assert seen == [3, 4]
 
 
-def test_the_workers_judge_one_model_although_batch_norm_gave_each_its_own_statistics():
-    spec = TrainSpec(width=4, global_batch=128, epochs=1, max_steps=4, checkpoint_every=2)
-    result = train(spec)
-    (reported,) = sorted((result.folder / "checkpoints").glob("step_0000004"))
-    assert load_verified(reported / RUN_STATE)["accuracy"] == result.accuracy
-    model, test_set = trained(spec, reported)
-    assert result.accuracy == evaluate(model, test_set, spec, Alone())
-    assert digest(model) == result.checksum
+def test_without_a_listener_nothing_is_followed(tmp_path):
+    with _following(tmp_path / "nothing there", None):
+        pass
 
 
-def trained(spec, checkpoint):
-    test_set, info = load_dataset(spec.dataset, "test", **spec.data_options())
-    model = build_model(spec.model, info, norm=spec.norm, width=spec.width, seed=1)
-    model.load_state_dict(load_verified(checkpoint / RUN_STATE)["model"])
-    return model, test_set
-
-
-def test_a_listener_that_fails_is_logged_and_the_training_goes_on(caplog):
+def test_a_listener_that_fails_is_logged_once_and_gets_no_more_events(tmp_path, caplog):
     def fails(event):
         raise OSError("the terminal is gone")
 
-    result = train(replace(SPEC, max_steps=3), on_event=fails)
-    assert len(result.losses) == 3
-    assert [record.message for record in caplog.records if record.name == "labsupport.training.trainer"] == [
+    with _following(tmp_path, fails):
+        emit(tmp_path, 1, 2)
+    assert [record.message for record in caplog.records] == [
         "on_event raised OSError: the terminal is gone; it gets no more events of this run"
     ]
 
 
-def test_an_interrupted_run_goes_on_in_its_folder_and_ends_with_the_losses_of_one_that_was_not():
-    # Long enough that a fast machine, on which Ray takes a second to end the workers, is not done by then.
-    spec, sent, handler = replace(SPEC, max_steps=200), [], signal.getsignal(signal.SIGINT)
+@pytest.mark.parametrize("code", [0, 1])
+def test_ctrl_c_is_a_keyboard_interrupt_and_leaves_the_handler_that_was_there(code):
+    handler = signal.getsignal(signal.SIGINT)
 
-    def interrupt(event):
-        if event["event"] == "step" and event["step"] == 12 and not sent:
-            sent.append(event)
-            os.kill(os.getpid(), signal.SIGINT)
+    def rays_handler(*_):
+        raise SystemExit(code)
 
-    folder = run_folder.make_for(spec)
-    with pytest.raises(KeyboardInterrupt):
-        train(spec, folder=folder, on_event=interrupt)
+    def interrupted_fit():  # as TorchTrainer.fit is
+        signal.signal(signal.SIGINT, rays_handler)
+        signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt), _interruptible():
+        interrupted_fit()
     assert signal.getsignal(signal.SIGINT) is handler, "Ray's own handler would end a notebook's kernel"
-    resumed = train(run_folder.unfinished(folder), folder=folder)
-    assert resumed.restarts == 1
-    assert 0 < resumed.time_to_first_step_s < resumed.wall_s
-    assert [event["step"] for event in resumed.events if event["event"] == "start"][1] >= 5
-    assert resumed.losses == train(spec).losses
 
 
-def test_the_kill_must_come_after_the_first_checkpoint():
-    with pytest.raises(ValueError, match="before the checkpoint of step 5"):
-        resume_drill(SPEC, kill_at_step=5)
-    with pytest.raises(ValueError, match="rank 2"):
-        resume_drill(SPEC, rank=2, kill_at_step=13)
+def test_another_exit_stays_one():
+    with pytest.raises(SystemExit) as caught, _interruptible():
+        raise SystemExit(128 + signal.SIGTERM)
+    assert caught.value.code == 128 + signal.SIGTERM
+
+
+def test_a_run_that_has_lost_its_checkpoints_is_refused_before_ray_starts(tmp_path, monkeypatch):
+    def started():
+        raise AssertionError("Ray was started")
+
+    monkeypatch.setattr(ray_session, "running", started)
+    spec = TrainSpec(width=4, num_workers=1)
+    log = EventLog(tmp_path / "events", rank=0)
+    log.emit("checkpoint", step=20)
+    log.close()
+    with pytest.raises(LabsError, match="the checkpoint of step 20 is gone"):
+        train(spec, folder=tmp_path)
+    with pytest.raises(LabsError, match="seed is 1, and the run in"):
+        train(replace(spec, seed=1), folder=tmp_path)
