@@ -62,7 +62,7 @@ TOO_WIDE = """() => [...document.querySelectorAll(".jp-OutputArea-output")]
 def test_the_weeks_notebook_opens_and_its_kernel_runs_cells(jupyterlab):
     jupyterlab.open("week01.ipynb")
     expect(jupyterlab.page.locator(".jp-MarkdownCell h1")).to_contain_text("Week 1")
-    jupyterlab.run(jupyterlab.cell("num_workers = 2"))
+    jupyterlab.run(jupyterlab.cell("num_workers = None"))
     expect(jupyterlab.run(jupyterlab.cell("from checks import week01"))).to_contain_text("sizes: smoke")
 
 
@@ -75,7 +75,7 @@ def test_an_exercise_is_graded_where_it_is_written(jupyterlab):
     jupyterlab.open("week01.ipynb")
     jupyterlab.run(jupyterlab.cell("from checks import week01"))
     exercise = jupyterlab.cell("blast_radius = ")
-    check = jupyterlab.cell("week01.blast_radius(blast_radius)")
+    check = jupyterlab.cell("week01.blast_radius.check(blast_radius)")
 
     def verdict(answer):
         if answer is not None:
