@@ -191,29 +191,31 @@ def displays(jupyterlab: JupyterLab) -> JupyterLab:
 
 
 DISPLAYS = """
-from labsupport import Criterion, Kind, Line, LineFigure, Receipt, ReceiptTable, check, scoreboard
+from labsupport import Criterion, Exercise, Kind, Line, LineFigure, Receipt, ReceiptTable, scoreboard
 
 even = [
     Criterion("even", "every value of `f` is even", lambda f: f(1) % 2 == 0, hint="what is `f(1)`?"),
     Criterion("small", "no value exceeds 8", lambda f: f(3) <= 8),
 ]
+exercises = [Exercise(f"1.{number}", "Even", 5, criteria=tuple(even), reference=lambda n: 2, wrong=())
+             for number in range(1, 6)]
 facts = {"value": 41.2, "unit": "ms", "n": 20, "spread": 0.8, "command": "labs run 1", "commit": "abc",
          "hardware": "a machine, 2 cores, 24 GiB, no GPU", "at": "2026-01-31T12:00:00Z", "details": {"seed": 1}}
 # %%
-check("1.1", ..., even)
+exercises[0].check(...)
 # %%
-check("1.2", lambda n: n, even)
+exercises[1].check(lambda n: n)
 # %%
-check("1.3", lambda n: 2 * n, even)
+exercises[2].check(lambda n: 2 * n)
 # %%
 def typo(n):
     print("the answer prints this")
     return layres
 
 
-check("1.4", typo, even)
+exercises[3].check(typo)
 # %%
-scoreboard(1, exercises=("1.1", "1.2", "1.3", "1.4", "1.5"))
+scoreboard(exercises)
 # %%
 ReceiptTable([Receipt(name=f"{kind}_ms", kind=kind, source="a paper, 2026", **facts) for kind in Kind],
              targets=True, caption="every kind of number")
