@@ -34,7 +34,8 @@ class Skipped:
     content: bytes
     torn: bool
     """Its end is missing: the writer was killed, or is still writing."""
-    reason: str = ""
+    reason: str
+    """Why it could not be parsed."""
 
     def __str__(self) -> str:
         return f"line {self.number}: {'torn' if self.torn else f'corrupt ({self.reason})'}, skipped"

@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 import threading
+from dataclasses import FrozenInstanceError
 from pathlib import Path
 
 import pytest
@@ -71,6 +72,9 @@ def test_a_corrupt_line_is_named_with_its_reason_and_its_content_and_costs_no_ot
     assert str(two) == "line 2: corrupt ([2] is no object), skipped"
     assert (two.number, two.content) == (2, b"[2]")
     assert deep.number == 5
+    for fact, field in ((found, "entries"), (two, "number")):
+        with pytest.raises(FrozenInstanceError):
+            setattr(fact, field, ())
 
 
 def test_a_device_or_a_pipe_is_neither_read_nor_taken_for_a_file_that_keeps_lines(file: Path) -> None:
