@@ -20,7 +20,7 @@ from labsupport.faults.virtual import (
 from labsupport.faults.virtual.log import Entry, Happened
 from labsupport.faults.virtual.timeline.overview import overview_svg
 from labsupport.faults.virtual.timeline.page import story_of, timeline_html
-from labsupport.faults.virtual.timeline.story import EARLIER_ROWS, LAST_ROWS, Band, Story
+from labsupport.faults.virtual.timeline.story import EARLIER_ROWS, LAST_ROWS, SMALL_GAP, WORTH_SHOWING, Band, Story
 
 HOSTILE = "<script>alert('x')</script> & \"more\""
 
@@ -195,9 +195,14 @@ class TestRows:
         whole = rows[-LAST_ROWS:]
         assert all(row.left_out == 0 for row in whole)
         earlier = [row for row in rows[:-LAST_ROWS] if not row.left_out]
-        assert 0 < len(earlier) <= EARLIER_ROWS
         assert any(Happened.CRASH in row.kinds for row in earlier)
-        assert all(row.kinds - {Happened.SEND, Happened.RECEIVE, Happened.TIMER, Happened.DISK} for row in earlier)
+        assert 0 < sum(bool(row.kinds & WORTH_SHOWING) for row in earlier) <= EARLIER_ROWS
+        assert len(earlier) <= EARLIER_ROWS * (1 + SMALL_GAP)
+
+    def test_a_gap_is_worth_its_row(self, run):
+        gaps = [row.left_out for row in story_of(run).rows if row.left_out]
+        assert gaps
+        assert min(gaps) > SMALL_GAP
 
     def test_no_row_is_lost(self, run):
         story = story_of(run)

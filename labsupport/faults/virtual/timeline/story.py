@@ -16,6 +16,7 @@ LATE_FACTOR = 10  # a message that takes so many times the median is late
 LATE_S = 0.05  # and at least this
 LAST_ROWS = 90  # before the end, shown whole: what led to it
 EARLIER_ROWS = 50  # before those, only what matters
+SMALL_GAP = 3  # so few rows are shown rather than counted
 WORTH_SHOWING = frozenset(
     {Happened.FAULT, Happened.REVERT, Happened.CRASH, Happened.START, Happened.NOTE, Happened.STATE, Happened.BROKEN}
 )
@@ -158,8 +159,10 @@ def _shown(rows: list[Row]) -> Iterator[Row]:
     before = -1
     for number in shown:
         left_out = number - before - 1
-        if left_out:
+        if left_out > SMALL_GAP:
             yield Row(rows[before + 1].first, rows[number].first, rows[before + 1].at_s, "", (), left_out)
+        else:
+            yield from rows[before + 1 : number]
         yield rows[number]
         before = number
 
