@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shlex
 from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -53,8 +54,8 @@ def train(
 
     spec = run_folder.unfinished(resume, given) if resume else wanted
     trainer.preflight(spec)  # a mistake is reported before a tracker or Ray is started
-    if resume:
-        recovery.find_starting_point(resume, spec)
+    if resume and recovery.find_starting_point(resume, spec).checkpoint is None:
+        typer.echo(f"{resume}: nothing had been saved there, so the run starts at step 0", err=True)
     ledger().assert_writable()
     title = f"{spec.model} on {spec.dataset}, {_workers(spec.num_workers)}"
     progress = nullcontext() if as_json else _Progress(title)
@@ -70,7 +71,7 @@ def train(
             if tracker:
                 tracker.fail()
             if isinstance(error, KeyboardInterrupt) and folder:
-                typer.echo(f"to go on: labs train --resume {folder}", err=True)
+                typer.echo(f"to resume: labs train --resume {shlex.quote(str(folder))}", err=True)
             raise
 
 

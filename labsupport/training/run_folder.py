@@ -104,18 +104,17 @@ def _assert_same_run(stored: TrainSpec, wanted: TrainSpec, folder: Path) -> None
 
 
 def _spec(file: Path) -> TrainSpec:
-    values = _read(file)
+    try:
+        values = json.loads(file.read_text())
+        if not isinstance(values, dict):
+            raise ValueError("it is not a JSON object")
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise LabsError(
+            f"{file.parent}: no run can be resumed there, since {SPEC_FILE} cannot be read ({reason}); put a copy "
+            "back, or start a new run in another folder"
+        ) from error
     try:
         return TrainSpec.from_dict(values)
     except LabsError as error:
         raise LabsError(f"{file}: {error}") from error
-
-
-def _read(file: Path) -> dict[str, object]:
-    try:
-        values = json.loads(file.read_text())
-    except (OSError, ValueError) as error:
-        raise LabsError(f"{file.parent} holds no training run: {SPEC_FILE} cannot be read ({error})") from error
-    if not isinstance(values, dict):
-        raise LabsError(f"{file.parent} holds no training run: {SPEC_FILE} is not a JSON object")
-    return values

@@ -15,10 +15,11 @@ import pytest
 
 from labsupport.cli.main import main
 from labsupport.cli.spec_options import flag
+from labsupport.errors import LabsError
 from labsupport.hardware import machine
 from labsupport.processes import die_with_parent, supervised
 from labsupport.spec import settings
-from labsupport.training import run_folder
+from labsupport.training import run_folder, trainer
 from labsupport.training.checkpoint import newest_first, serial
 from labsupport.training.events import EventLog, read_events
 from labsupport.training.spec import TrainSpec
@@ -129,6 +130,21 @@ def test_a_run_of_more_workers_than_cores_is_resumed_with_the_number_that_the_re
     assert refused("--resume", str(folder)).endswith(f"use --num-workers {cores}\n")
     # It goes as far as the missing checkpoint, at which the test leaves it.
     assert "the checkpoint of step 20 is gone" in refused("--resume", str(folder), "--num-workers", str(cores))
+
+
+def test_a_resume_that_starts_at_step_0_says_so(tmp_path, capsys, monkeypatch):
+    def left(*_, **__):
+        raise LabsError("the test leaves it here")
+
+    monkeypatch.setattr(trainer, "train", left)
+    monkeypatch.setattr(sys, "argv", ["labs", "train", "--no-track", "--resume", str(tmp_path)])
+    with run_folder.claimed(tmp_path, TrainSpec(width=4, num_workers=1)):
+        pass
+    with pytest.raises(SystemExit):
+        main()
+    assert capsys.readouterr().err.splitlines() == [
+        f"{tmp_path}: nothing had been saved there, so the run starts at step 0", "labs: the test leaves it here",
+    ]  # fmt: skip
 
 
 def test_a_run_that_has_lost_its_checkpoints_is_refused_and_is_not_told_to_delete_more(tmp_path, refused):

@@ -133,5 +133,7 @@ def test_a_run_that_has_ended_is_not_resumed(tmp_path):
 def test_a_folder_without_a_readable_spec_is_named(tmp_path, text):
     if text is not None:
         (tmp_path / run_folder.SPEC_FILE).write_text(text)
-    with pytest.raises(LabsError, match=rf"{tmp_path} holds no training run: spec\.json"):
+    with pytest.raises(
+        LabsError, match=rf"{tmp_path}: no run can be resumed there, since spec\.json cannot be read \(.+\); put"
+    ):
         run_folder.unfinished(tmp_path)
