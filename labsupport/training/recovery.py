@@ -61,7 +61,7 @@ def starting_point(names: Collection[str], verify: Callable[[str], Any], saved_s
     """
     ordered = newest_first(names)
     skipped = {name: f"{name}: not the name of a checkpoint" for name in sorted(set(names) - set(ordered))}
-    newest_step = max((serial(name) or (0, 0) for name in ordered), default=(0, 0))[0]
+    newest_step, _ = (serial(ordered[0]) if ordered else None) or (0, 0)
     if newest_step < saved_step:
         skipped[f"step {saved_step}"] = f"the checkpoint of step {saved_step} is gone"
     is_damaged = False

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from labsupport.errors import LabsError
+from labsupport.training import recovery
 from labsupport.training.checkpoint import (
     RUN_STATE,
     SIDECAR,
@@ -258,6 +259,17 @@ def test_older_checkpoints_than_the_one_that_is_used_are_not_read():
     assert read == ["step_0000015"]
 
 
+def test_without_a_word_that_something_had_been_saved_nothing_is_missed():
+    assert starting_point([], read_nothing).checkpoint is None
+    assert starting_point(["step_0000025"], load_or_fail).checkpoint is None
+    with pytest.raises(LostRunError, match="the checkpoint of step 1 is gone"):
+        starting_point([], read_nothing, saved_step=1)
+
+
+def read_nothing(name: str) -> None:
+    raise AssertionError(f"{name} was read")
+
+
 def test_reasons_are_given_from_the_newest_checkpoint_on():
     start = starting_point(["step_0000010", "step_0000020", "step_0000030", "step_0000025"], load_or_fail, 30)
     assert start.checkpoint == "step_0000010"
@@ -274,6 +286,13 @@ def test_the_newest_checkpoints_are_kept_and_the_skipped_ones_do_not_count():
     assert obsolete(names, (), keep=5) == []
     assert obsolete(names, (), keep=6) == []
     assert obsolete([], (), keep=2) == []
+
+
+def test_a_checkpoint_that_cannot_be_removed_ends_no_training(run, monkeypatch):
+    names = ["step_0000001", *(f"step_{step:07d}" for step in STEPS)]  # the first is gone by the time it is removed
+    monkeypatch.setattr(recovery, "checkpoint_names", lambda run: names)
+    remove_obsolete(run, (), keep=2)
+    assert sorted(path.name for path in (run / "checkpoints").iterdir()) == ["step_0000008", "step_0000012"]
 
 
 def test_obsolete_checkpoints_are_removed_and_nothing_else(run):
