@@ -72,7 +72,8 @@ def test_a_verdict_that_is_not_the_stored_one_fails_its_cell_and_no_other(tmp_pa
     for stored in (verdict, dataclasses.replace(verdict, status=Status.FAILED)):
         shown = nbformat.v4.new_output("execute_result", data=stored._repr_mimebundle_(), execution_count=1)
         cell = nbformat.v4.new_code_cell(source, outputs=[shown], execution_count=1)
-        cells.append(cell | {"metadata": {"tags": [VERDICT_TAG]}})
+        cell.metadata["tags"] = [VERDICT_TAG]
+        cells.append(cell)
     nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path / "two.ipynb")
     done = nbval(tmp_path / "two.ipynb")
     assert (done.returncode, re.findall(r"\d+ (?:passed|failed)", done.stdout)) == (1, ["1 failed", "1 passed"])
