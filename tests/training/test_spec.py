@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import math
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+import labsupport.training
 from labsupport.errors import LabsError
 from labsupport.spec import settings
 from labsupport.training.spec import LARGEST_SEED, TrainSpec
@@ -150,3 +153,14 @@ def test_a_field_that_a_stored_spec_does_not_have_yet_has_its_default():
     stored = TrainSpec(epochs=7).as_dict()
     del stored["deterministic"]
     assert TrainSpec.from_dict(stored) == TrainSpec(epochs=7)
+
+
+def test_no_message_below_the_command_line_spells_a_field_as_an_option():
+    flags = re.compile("|".join(rf"--{one.name.replace('_', '-')}\b" for one in settings(TrainSpec)))
+    found = [
+        (path.name, node.lineno, node.value)
+        for path in sorted(Path(labsupport.training.__path__[0]).rglob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and flags.search(node.value)
+    ]
+    assert found == []
