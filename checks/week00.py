@@ -324,7 +324,7 @@ memory = Exercise(
                   _is_none_for({}, {"parameters": 7e9, "gpu_memory_bytes": 8e10}, {"weight_bytes": 2e10},
                                {"weight_bytes": 2e10, "memory_bytes_per_s": 2e12, "target_decode_tokens_per_s": 90.0,
                                 "decode_batch": 32}, {"gpu_memory_bytes": 8e10, "tensor_parallel": 2}),
-                  hint="a target is no claim about what was measured"),
+                  hint="a target does not claim that anything was measured"),
     ),
     reference=overruns.memory,
     wrong=(

@@ -34,7 +34,7 @@ blast_radius = Exercise(
         Criterion("directory", "the process that keeps the directory of actors and nodes is named",
                   _says("gcs_server", "A"), hint=f"the keys are {_KEYS}; which one did the driver connect to first?"),
         Criterion("node", "the process that takes a node's objects with it is named",
-                  _says("raylet", "B"), hint="the object store is no process of its own: look at raylet's arguments"),
+                  _says("raylet", "B"), hint="the object store is not its own process: look at raylet's arguments"),
         Criterion("worker", "the cheapest death is named",
                   _says("worker", "C"), hint="what does max_restarts or max_failures bring back?"),
         Criterion("driver", "the death that no restart policy covers is named",
@@ -326,7 +326,7 @@ ring = Exercise(
         Wrong("works on views of the input", _on_views, "input-kept"),
         Wrong("sends the whole array each step", _whole_array_each_step, "bytes"),
         Wrong("one more step than needed", _one_step_too_many, "steps"),
-        Wrong("is no generator", lambda rank, world_size, values: values * world_size, "sum"),
+        Wrong("is not a generator", lambda rank, world_size, values: values * world_size, "sum"),
     ),
 )  # fmt: skip
 
@@ -532,7 +532,7 @@ schedule = Exercise(
     "1.5", "The schedule", 15,
     criteria=(
         Criterion("peak", "the rate peaks at base_lr * global_batch / base_batch when the warm-up ends",
-                  _peaks, hint="the linear scaling rule; a smaller batch scales down, too"),
+                  _peaks, hint="the linear scaling rule; a smaller batch scales it down"),
         Criterion("warm-up", "it starts at base_lr and rises in equal parts to the peak",
                   _warms_up, hint="from the rate that is known to work, not from zero"),
         Criterion("cosine", "then half a cosine falls to 0 at total_steps",

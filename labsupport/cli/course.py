@@ -184,7 +184,7 @@ def _ask_rating(text: str) -> int:
         answer: str = typer.prompt(f"  {text}")
         if answer.strip() in ("1", "2", "3", "4", "5"):
             return int(answer)
-        typer.echo(f"  {answer!r} is no rating: write 1, 2, 3, 4 or 5")
+        typer.echo(f"  {answer!r} is not a rating: write 1, 2, 3, 4 or 5")
 
 
 def path(

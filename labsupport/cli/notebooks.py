@@ -14,7 +14,7 @@ Weeks = Annotated[list[int] | None, typer.Argument(help="numbers of weeks; all b
 @app.command()
 def build(
     weeks: Weeks = None,
-    force: Annotated[bool, typer.Option("--force", help="rebuild and execute fresh ones, too")] = False,
+    force: Annotated[bool, typer.Option("--force", help="rebuild and execute up-to-date notebooks as well")] = False,
     execute: Annotated[bool, typer.Option(help="execute the solutions; without it only labs are written")] = True,
 ) -> None:
     """Write the notebooks that are stale.
@@ -33,14 +33,14 @@ def build(
     for stale in written:
         typer.echo(f"wrote {stale.file.relative_to(root)}: {stale.reason}")
     if not written:
-        typer.echo("every notebook is what its source describes")
+        typer.echo("every notebook matches its source")
 
 
 @app.command()
 def check(weeks: Weeks = None) -> None:
     """Name each stale notebook and the reason, and fail.
 
-    Stale is a committed notebook that is not what its source describes.
+    A committed notebook is stale when it does not match its source.
     """
     from labsupport.course.notebooks.builder import course_root, problems
 
@@ -49,6 +49,6 @@ def check(weeks: Weeks = None) -> None:
     for stale in found:
         typer.echo(f"{stale.file.relative_to(root)}: {stale.reason}", err=True)
     if found:
-        typer.echo("`labs notebooks build` writes them anew", err=True)
+        typer.echo("run `labs notebooks build` to rewrite them", err=True)
         raise typer.Exit(1)
-    typer.echo("every notebook is what its source describes")
+    typer.echo("every notebook matches its source")

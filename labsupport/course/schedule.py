@@ -3,7 +3,7 @@
 The hours are the reference guide's estimates, shared evenly over the weeks of a project, because the guide's own weekly
 figures do not sum to its project hours. Content fills the calendar at the pace given; buffer weeks come after it.
 
-What is not covered: holidays, and how long a lab takes you (`labs progress` shows the hours you enter).
+Limitations: holidays are not known; how long a lab takes you is for `labs progress --add-hours`.
 """
 
 from __future__ import annotations
@@ -120,7 +120,7 @@ def schedule(path_id: int, hours_per_week: float, start: date, buffer_weeks: int
             20 or 10 h per week), and none at all where it has no plan.
 
     Raises:
-        LabsError: there is no such path, the hours or the buffer are not allowed, or `start` is no date.
+        LabsError: there is no such path, the hours or the buffer are not allowed, or `start` is not a date.
     """
     path = learning_path(path_id)
     pace = _checked_pace(hours_per_week)

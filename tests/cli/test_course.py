@@ -24,7 +24,7 @@ LABS = Path(sys.executable).with_name("labs")
         (["grade", "99"], "week 99: not one of the weeks here: 0, 1"),
         (["run", "0", "--profile", "huge"], "profile huge: no such profile"),
         (["run", "0", "--set", "foo=1"], "parameter foo: this notebook has no such parameter"),
-        (["run", "0", "--set", "report_seed={"], "--set 'report_seed={': '{' is not JSON"),
+        (["run", "0", "--set", "report_seed={"], "--set 'report_seed={': it is not JSON"),
         (["run", "0", "--set", "goal=nan"], "--set 'goal=nan': 'nan' is not a finite number"),
         (["grade", "0", "--hidden-seeds", "20000"], "hidden seeds 20000: give a number from 0 to 10000"),
     ],

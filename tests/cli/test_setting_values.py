@@ -20,7 +20,7 @@ from labsupport.errors import LabsError
         ("true", True), ("false", False), ("null", None), ("True", True), ("None", None),
         ("2026-02-02", "2026-02-02"), ("2026-13-45", "2026-13-45"), ("2026-02-02T12:00:00", "2026-02-02T12:00:00"),
         ("1:30", "1:30"), ("1_000", "1_000"), ("0x1F", "0x1F"), ("0o17", "0o17"), ("1.2.3", "1.2.3"),
-        ("yes", "yes"), ("off", "off"), ("~", "~"), ("", ""), ("resnet18", "resnet18"), ("a=b", "a=b"),
+        ("yes", "yes"), ("off", "off"), ("~", "~"), ("٣", "٣"), ("", ""), ("resnet18", "resnet18"), ("a=b", "a=b"),
         ("*x", "*x"), ("&x", "&x"), ("!!python/object:os.system", "!!python/object:os.system"), ("# no", "# no"),
         ('"5"', "5"), ("[1, 2.5, true]", [1, 2.5, True]), ('{"a": [null]}', {"a": [None]}),
     ],
@@ -37,13 +37,16 @@ def test_a_value_is_what_it_looks_like(text, value):
         ("{", "is not JSON"), ("[1, 2", "is not JSON"), ("[a, b]", "is not JSON"), ('"open', "is not JSON"),
         ("nan", "not a finite number"), ("-inf", "not a finite number"), ("Infinity", "not a finite number"),
         ("[NaN]", "not a finite number"), ("1e999", "larger than a number can be"), ("[1e999]", "larger than"),
-        ("9" * 5000, "digits"), ("[" * 100_000, "nested too deeply"),
+        ("9" * 5000, "has 5000 digits, more than"), ("[" + "9" * 400 + "]", "has 400 digits"),
+        ("\udcff", "not UTF-8 text"), ('"\\ud800"', "not UTF-8 text"), ('["\udcff"]', "not UTF-8 text"),
+        ("[" * 100_000, "nested too deeply"),
     ],
 )  # fmt: skip
 def test_what_is_no_value_is_refused_with_its_reason(text, reason):
     with pytest.raises(LabsError, match=reason) as refused:
         read_settings([f"goal={text}"])
     assert str(refused.value).startswith("--set 'goal=")
+    assert len(str(refused.value)) < 200
 
 
 @given(text=st.text())

@@ -138,7 +138,7 @@ def test_a_group_that_is_low_only_because_of_go_is_no_hole() -> None:
 @pytest.mark.parametrize("answer", [0, 6, -1, 2.5, 3.0, True, "3", [3]])
 def test_a_rating_that_is_not_allowed_is_named(answer) -> None:
     with pytest.raises(
-        LabsError, match=re.escape(f"item 'bash': {answer!r} is no rating; allowed are whole numbers 1 to 5")
+        LabsError, match=re.escape(f"item 'bash': {answer!r} is not a rating; allowed are whole numbers 1 to 5")
     ):
         quiz.place(all_rated(3) | {"bash": answer})
 

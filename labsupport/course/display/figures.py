@@ -2,11 +2,11 @@
 
 A figure is data; displaying it offers Plotly's JSON and a PNG made by matplotlib from the same data. A code host and
 the HTML report show the PNG; so does JupyterLab, until a pointer rests on it and Plotly takes its place. Both forms are
-therefore dark on white and equally high, in a dark theme, too: nothing jumps. The caption says whether the numbers were
+therefore dark on white and equally high, also in a dark theme: nothing jumps. The caption says whether the numbers were
 measured.
 
-What is not covered: widgets, animation and anything but lines, markers and horizontal bars: a lab that needs more
-builds its own figure and shows a static one beside it.
+Limitations: lines, markers and horizontal bars only, without animation; a lab that needs more builds its own figure and
+shows a static one beside it.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """A table of words: left-aligned and wrapped, where a data frame's HTML would set them right-aligned and cut them.
 
-Numbers are set right-aligned, as in a data frame. What is not covered: receipts have a table of their own
-(`labsupport.receipts.table`), and data that somebody computes with stay in pandas.
+Numbers are set right-aligned, as in a data frame. Receipts have a table of their own (`labsupport.receipts.table`), and
+data that somebody computes with stay in pandas.
 """
 
 from __future__ import annotations

@@ -69,7 +69,7 @@ class Exercise:
 
     def __post_init__(self) -> None:
         if problem := self._problem():
-            raise AssertionError(f"Exercise {self.id} {problem}")  # said under `python -O`, too
+            raise AssertionError(f"Exercise {self.id} {problem}")  # also under `python -O`, which drops assert
 
     def check(self, answer: object) -> Check:
         """Return the verdict on a learner's answer: a value, or a function or class that the criteria call.

@@ -3,7 +3,7 @@
 An answer is called by a criterion, often through a simulator, so most frames of its traceback are ours. The useful one
 is the innermost that the learner wrote: in a notebook cell, or in the file that the answer was defined in.
 
-What is not covered: an error raised in another process or thread, of which only the message arrives.
+Limitations: of an error raised in another process or thread, only the message arrives.
 """
 
 from __future__ import annotations

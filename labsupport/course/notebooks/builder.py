@@ -3,8 +3,8 @@
 `labs/weekNN.ipynb` holds stubs and no outputs; `solutions/weekNN.ipynb` is executed and stored with its outputs. Both
 are committed, because learners and code hosts read them without the builder; CI fails when one is stale.
 
-What is not covered: outputs that went stale because labsupport changed and the source did not; `force` renews them, and
-nbval compares the stored verdicts.
+Limitations: when labsupport changes and a source does not, the stored outputs are not found stale; `force` renews them,
+and nbval compares the stored verdicts.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Notebook:
 
 @dataclass(frozen=True)
 class Stale:
-    """A notebook that is not what its source describes, or was not, before it was written; and why."""
+    """A notebook that does not match its source, or did not until it was rewritten, and why."""
 
     file: Path
     reason: str

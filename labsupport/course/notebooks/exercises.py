@@ -131,7 +131,7 @@ def _markers(where: str, cell: nbformat.NotebookNode, week: WeekExercises | None
     for line in cell.source.splitlines():
         if (like := LIKE_A_MARKER.search(line)) and not MARKER.fullmatch(line):
             raise LabsError(
-                f"{where}: {like[0]} is no marker; write {{exercise 1.2}} or {{criteria 1.2}} on a line of its own"
+                f"{where}: {like[0]} is not a marker; write {{exercise 1.2}} or {{criteria 1.2}} on a line of its own"
             )
     if whole and {"lab", "solution"} & set(cell.metadata.get("tags", [])):
         raise LabsError(f"{where}: {{{' '.join(whole[0])}}} would be in one notebook only; drop the cell's tag")

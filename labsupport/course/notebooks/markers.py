@@ -6,7 +6,7 @@
 
 A stub never raises when its cell is run: a lab is executed to its end whether or not it was attempted.
 
-What is not covered: whether the lab gives the solution away in other words than the solution's own.
+Limitations: prose that gives the solution away in words of its own is not noticed.
 """
 
 from __future__ import annotations

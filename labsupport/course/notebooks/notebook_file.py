@@ -1,7 +1,4 @@
-"""Read and write notebook files, and the verdicts that an executed notebook holds.
-
-What is not covered: notebooks older than format 4, which nbformat converts as it reads them.
-"""
+"""Read and write notebook files, and the verdicts that an executed notebook holds."""
 
 from __future__ import annotations
 
@@ -22,7 +19,7 @@ def read_notebook(path: Path) -> nbformat.NotebookNode:
     """Read a notebook file.
 
     Raises:
-        LabsError: it is missing, unreadable or no valid notebook.
+        LabsError: it is missing, unreadable or not a valid notebook.
     """
     import nbformat
 

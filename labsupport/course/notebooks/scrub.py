@@ -3,7 +3,7 @@
 A stored solution is read by everybody: it shows no home folder and no checkout path, no terminal colours, and nothing
 of standard error, which carries timestamps, process ids and the chatter of libraries. What matters there is printed.
 
-What is not covered: images; what a learner's own code prints about the machine, such as its host name.
+Limitations: images are left alone, and so is what the code itself prints about the machine, such as its host name.
 """
 
 from __future__ import annotations

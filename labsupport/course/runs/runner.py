@@ -3,12 +3,11 @@
 The learner's notebook is not changed: the executed copy goes to a folder of the caller, which is also the kernel's
 current folder. A cell that raises ends the run; it is reported by its place and first line, in the result: a mistake in
 a learner's code is no error of this module.
-
-What is not covered: comparing the notebook with the one that was handed out (`grade` does).
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -96,11 +95,13 @@ def run_week(
         on_cell: told how far the run is, once nothing more is refused.
 
     Raises:
-        LabsError: the week, its notebook, a parameter or the profile does not exist, or the kernel does not start.
+        LabsError: the week, its notebook, a parameter or the profile does not exist, a parameter has a value that JSON
+            cannot hold, or the kernel does not start.
     """
     given = read_notebook(notebook or week_file(root, week, flavour))
     sizes = chosen_profile(profile)
     assert_known(given, parameters or {})
+    _assert_storable(parameters or {})
     folder = _folder(out)
     done = execute(
         given,
@@ -169,6 +170,20 @@ def scoreboard_record(notebook: nbformat.NotebookNode) -> Mapping[str, Any] | No
         for output in cell.get("outputs", []):
             found = output.get("data", {}).get(SCOREBOARD, found)
     return found
+
+
+def _assert_storable(parameters: Mapping[str, Any]) -> None:
+    """Check that the executed notebook, which is JSON, can hold the parameters: it is written after the last cell."""
+    for name, value in parameters.items():
+        try:
+            same = json.loads(json.dumps(value, allow_nan=False, ensure_ascii=False).encode("utf-8")) == value
+        except (TypeError, ValueError, RecursionError):  # ValueError: NaN, a loop, or text that is not UTF-8
+            same = False
+        if not same:
+            raise LabsError(
+                f"parameter {name}: a {type(value).__name__} that JSON cannot hold; give a finite number, text, true, "
+                "false, null, or lists and objects of these"
+            )
 
 
 def _folder(out: Path) -> Path:

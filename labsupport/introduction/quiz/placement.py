@@ -145,5 +145,7 @@ def _rating(item_id: str, answer: object) -> int:
     # numbers.Integral takes NumPy's integers along; True is Integral too, and no rating.
     whole = isinstance(answer, numbers.Integral) and not isinstance(answer, bool)
     if not whole or not LOWEST <= answer <= HIGHEST:  # type: ignore[operator]
-        raise LabsError(f"item {item_id!r}: {answer!r} is no rating; allowed are whole numbers {LOWEST} to {HIGHEST}")
+        raise LabsError(
+            f"item {item_id!r}: {answer!r} is not a rating; allowed are whole numbers {LOWEST} to {HIGHEST}"
+        )
     return int(answer)  # type: ignore[call-overload]

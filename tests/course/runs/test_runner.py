@@ -9,8 +9,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 
+import numpy as np
 import psutil
 import pytest
 
@@ -205,3 +207,28 @@ def test_an_output_folder_that_cannot_be_made_is_named(clone: Path, tmp_path: Pa
     (tmp_path / "file").write_text("")
     with pytest.raises(LabsError, match=r"file/out: cannot be made"):
         run_week(1, root=clone, out=tmp_path / "file" / "out")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        date(2026, 2, 2),
+        float("nan"),
+        float("inf"),
+        [1, float("-inf")],
+        {1: "a"},
+        {"a": {2, 3}},
+        (1, 2),
+        b"text",
+        "\udcff",
+        np.float32(1.5),
+        [[]] * 2 + [date(2026, 2, 2)],
+    ],
+    ids=repr,
+)
+def test_a_parameter_that_the_executed_notebook_cannot_store_is_refused_before_anything_starts(
+    value: object, clone: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(LabsError, match=r"^parameter workers: a \w+ that JSON cannot hold; give a finite number, text"):
+        run_week(1, root=clone, out=tmp_path / "out", parameters={"workers": value})
+    assert not (tmp_path / "out").exists()
