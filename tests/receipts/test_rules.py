@@ -478,6 +478,12 @@ def test_numbers_that_cannot_all_be_true_are_found(name: str, quantities: dict) 
     (sentence,) = says(name, quantities)
     assert "\n" not in sentence
     assert sentence
+    code, clause = CLAUSES[name]
+    (finding,) = [one for one in examine(Claim(name, quantities)).findings if one.sentence == sentence]
+    assert (finding.rule, finding.severity, finding.subject) == (code, clause.severity, name)
+    assert isinstance(finding.computed, int | float)
+    assert isinstance(finding.bound, int | float)
+    assert finding.computed != finding.bound
 
 
 @pytest.mark.parametrize(
