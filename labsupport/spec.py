@@ -72,7 +72,9 @@ class Setting:
             return None
         plain = _plain(self.kind, value)
         if plain is None or not self._in_bounds(plain) or (self.choices and plain not in self.choices):
-            raise FieldError(lambda name: f"{name(self.name)} is {shown(value)}: {self.allowed} is needed")
+            # As a person writes it: a command line makes -1.0 of -1.
+            written = f"{value:.15g}" if self.kind is float and isinstance(value, float) else shown(value)
+            raise FieldError(lambda name: f"{name(self.name)} is {written}: {self.allowed} is needed")
         return plain
 
     def _in_bounds(self, value: Any) -> bool:

@@ -71,8 +71,8 @@ def test_the_help_has_every_field_with_its_default_and_choices():
 def test_what_the_spec_refuses_is_spelled_as_options_for_the_command_line_and_as_fields_elsewhere():
     error = run("--decay-rate", "3").exception
     assert isinstance(error, FieldError)
-    assert str(error) == "decay_rate is 3.0: a number of at least 0 and below 1 is needed"
-    assert error.spelled(flag) == "--decay-rate is 3.0: a number of at least 0 and below 1 is needed"
+    assert str(error) == "decay_rate is 3: a number of at least 0 and below 1 is needed"
+    assert error.spelled(flag) == "--decay-rate is 3: a number of at least 0 and below 1 is needed"
 
 
 @pytest.mark.parametrize("pair", ["a", "a=", "=b", ""])

@@ -47,9 +47,9 @@ def test_rates_are_finite_numbers_of_at_least_0(field, value):
     [
         ({"base_lr": 0}, "base_lr is 0: a number above 0 is needed"),
         ({"dropout": 3}, "dropout is 3: a number of at least 0 and below 1 is needed"),
-        ({"dropout": 1.0}, "dropout is 1.0: a number of at least 0 and below 1 is needed"),
+        ({"dropout": 1.0}, "dropout is 1: a number of at least 0 and below 1 is needed"),
         ({"momentum": 1}, "momentum is 1: a number of at least 0 and below 1 is needed"),
-        ({"warmup_fraction": 1.0}, "warmup_fraction is 1.0: a number of at least 0 and below 1 is needed"),
+        ({"warmup_fraction": 1.0}, "warmup_fraction is 1: a number of at least 0 and below 1 is needed"),
         ({"weight_decay": math.nan}, "weight_decay is nan: a number of at least 0 is needed"),
         ({"checkpoints_to_keep": 1}, "checkpoints_to_keep is 1: a whole number of at least 2 is needed"),
         ({"width": 0}, "width is 0: a whole number of at least 1 and at most 4096 is needed"),
