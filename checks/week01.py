@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from labsupport.course.grading.exercise import Exercise
+from labsupport.course.grading.judging import shared
+from labsupport.course.grading.rank_processes import RankError, rank_processes
 from labsupport.course.grading.seeds import seeds
 from labsupport.course.grading.verdict import Criterion, Wrong
-from labsupport.training.collectives import average_gradients, ring_all_reduce, run_in_lockstep
+from labsupport.training.collectives import RingError, RingRun, average_gradients, ring_all_reduce, run_in_lockstep
 from labsupport.training.learning_rate import learning_rate
 from labsupport.training.sampler import shard
 
@@ -208,43 +211,74 @@ sampler = Exercise(
 RINGS = [(world_size, length) for world_size in (1, 2, 3, 4, 6) for length in (0, 1, 2, 5, 12, 17)]
 
 
-def _inputs(world_size: int, length: int, dtype: str = "float64") -> list[np.ndarray]:
-    draw = np.random.default_rng([world_size, length, *seeds(1)])
-    return [draw.standard_normal(length).astype(dtype) for _ in range(world_size)]
+@dataclass(frozen=True)
+class _Ran:
+    """One ring: what went in, what the inputs were afterwards, and what the ranks did."""
+
+    world_size: int
+    inputs: list[np.ndarray]
+    afterwards: list[np.ndarray]
+    run: RingRun
+
+    @property
+    def length(self) -> int:
+        return len(self.inputs[0])
+
+
+@shared
+def _rings(answer: Any) -> dict[tuple[int, int, str], _Ran | Exception]:
+    """Run every ring once, each rank in a process of its own; an error is kept for the criteria that ask for it."""
+    rings = [(*ring, "float64") for ring in RINGS] + [(world_size, 64, "float32") for world_size in (3, 4, 6)]
+    ran: dict[tuple[int, int, str], _Ran | Exception] = {}
+    with rank_processes(answer, max(world_size for world_size, _ in RINGS)) as program:
+        for world_size, length, dtype in rings:
+            draw = np.random.default_rng([world_size, length, *seeds(1)])
+            inputs = [draw.standard_normal(length).astype(dtype) for _ in range(world_size)]
+            afterwards = [values.copy() for values in inputs]
+            try:
+                run = run_in_lockstep(program, afterwards)
+                ran[world_size, length, dtype] = _Ran(world_size, inputs, afterwards, run)
+            except (RankError, RingError, NotImplementedError) as error:  # the last is a stub's
+                ran[world_size, length, dtype] = error
+    return ran
+
+
+def _ran(answer: Any, dtype: str) -> Iterator[_Ran]:
+    for ring, ran in _rings(answer).items():
+        if isinstance(ran, Exception):
+            raise ran
+        if ring[-1] == dtype:
+            yield ran
 
 
 def _sums(answer: Any) -> bool:
-    for world_size, length in RINGS:
-        inputs = _inputs(world_size, length)
-        run = run_in_lockstep(answer, [values.copy() for values in inputs])
-        if not all(output.shape == (length,) and np.allclose(output, sum(inputs)) for output in run.outputs):
-            return False
-    return True
+    return all(
+        output.shape == (ran.length,) and np.allclose(output, sum(ran.inputs))
+        for ran in _ran(answer, "float64") for output in ran.run.outputs
+    )  # fmt: skip
 
 
 def _same_bits(answer: Any) -> bool:
     # In single precision the order of a sum shows in the last bits.
-    runs = [run_in_lockstep(answer, _inputs(world_size, 64, "float32")) for world_size in (3, 4, 6)]
-    return all(len({output.tobytes() for output in run.outputs}) == 1 for run in runs)
+    return all(len({output.tobytes() for output in ran.run.outputs}) == 1 for ran in _ran(answer, "float32"))
 
 
 def _steps(answer: Any) -> bool:
-    return all(run_in_lockstep(answer, _inputs(w, length)).steps == 2 * (w - 1) for w, length in RINGS)
+    return all(ran.run.steps == 2 * (ran.world_size - 1) for ran in _ran(answer, "float64"))
 
 
 def _bytes(answer: Any) -> bool:
-    for world_size, length in RINGS:
-        run = run_in_lockstep(answer, _inputs(world_size, length))
-        if max(run.bytes_sent) > 2 * (world_size - 1) * math.ceil(length / world_size) * 8:
-            return False
-    return True
+    return all(
+        max(ran.run.bytes_sent) <= 2 * (ran.world_size - 1) * math.ceil(ran.length / ran.world_size) * 8
+        for ran in _ran(answer, "float64")
+    )
 
 
 def _input_kept(answer: Any) -> bool:
-    inputs = _inputs(3, 12)
-    kept = [values.copy() for values in inputs]
-    run_in_lockstep(answer, inputs)
-    return all(np.array_equal(now, before) for now, before in zip(inputs, kept, strict=True))
+    return all(
+        np.array_equal(now, before)
+        for ran in _ran(answer, "float64") for now, before in zip(ran.afterwards, ran.inputs, strict=True)
+    )  # fmt: skip
 
 
 Ring = Generator[np.ndarray, np.ndarray, np.ndarray]

@@ -11,6 +11,7 @@ import inspect
 import pickle
 import re
 from collections.abc import Mapping
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -122,6 +123,9 @@ class Recorder:
 def test_a_table_that_replays_the_calls_of_the_public_seeds_fails_on_hidden_ones(exercise: Exercise, monkeypatch):
     if not callable(exercise.reference):
         return
+    # What a rank notes in a process of its own is lost with it.
+    checks = importlib.import_module(f"checks.week{exercise.week:02d}")
+    monkeypatch.setattr(checks, "rank_processes", lambda program, _: nullcontext(program), raising=False)
     recorder = Recorder(exercise.reference)
     assert exercise.grade(recorder.record).status is Status.PASSED
     assert exercise.grade(recorder.replay).status is Status.PASSED, "the table is whole: it fails for its seeds alone"

@@ -43,6 +43,11 @@ class FirstLines(io.TextIOBase):
             self._open_line = not text.endswith("\n")
         return len(text)
 
+    @property
+    def text(self) -> str:
+        """The beginning of what was printed."""
+        return self._kept
+
     def shown(self) -> list[str]:
         """Return the lines kept, cut to a readable length; nothing if some were returned before."""
         if self._told or not self._kept:

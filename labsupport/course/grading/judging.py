@@ -10,14 +10,19 @@ Limitations: code that crashes the process or ends it with `os._exit`, and what 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from contextlib import redirect_stderr, redirect_stdout
-from functools import partial
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from functools import partial, wraps
+from typing import Any, TypeVar, cast
 
 from labsupport.course.grading.containment import CtrlC, FirstLines, ctrl_c_noticed, exit_raises
 from labsupport.course.grading.learner_error import describe, is_stub, learner_line
 from labsupport.course.grading.time_limit import TimeLimitReached, call_within
 from labsupport.course.grading.verdict import TIME_LIMIT, Check, Criterion, Outcome, Status
+
+Result = TypeVar("Result")
+
+_judgements: list[dict[Callable[[Any], object], object]] = []  # results by function, of each judgement in progress
 
 
 def judge_answer(exercise: str, answer: object, criteria: Sequence[Criterion], limit_s: float) -> Check:
@@ -30,6 +35,33 @@ def judge_answer(exercise: str, answer: object, criteria: Sequence[Criterion], l
     """
     if has_gap(answer):
         return Check(exercise, Status.NOT_ATTEMPTED)
+    with _results_shared():
+        return _judge(exercise, answer, criteria, limit_s)
+
+
+def shared(function: Callable[[Any], Result]) -> Callable[[Any], Result]:
+    """Let the criteria of one judgement share what `function(answer)` returns: it is called once, by the first."""
+
+    @wraps(function)
+    def call(answer: Any) -> Result:
+        results: dict[Any, Any] = _judgements[-1] if _judgements else {}
+        if function not in results:
+            results[function] = function(answer)
+        return cast(Result, results[function])
+
+    return call
+
+
+@contextmanager
+def _results_shared() -> Iterator[None]:
+    _judgements.append({})
+    try:
+        yield
+    finally:
+        _judgements.pop()
+
+
+def _judge(exercise: str, answer: object, criteria: Sequence[Criterion], limit_s: float) -> Check:
     outcomes: list[Outcome] = []
     printed = FirstLines()
     deadline_s = time.monotonic() + limit_s

@@ -3,7 +3,8 @@
 An answer is called by a criterion, often through a simulator, so most frames of its traceback are ours. The useful one
 is the innermost that the learner wrote: in a notebook cell, or in the file that the answer was defined in.
 
-Limitations: of an error raised in another process or thread, only the message arrives.
+Limitations: of an error raised in another process or thread only the message arrives, unless it carries its line, as
+`rank_processes.RankError` does.
 """
 
 from __future__ import annotations
@@ -37,6 +38,8 @@ def describe(error: BaseException) -> str:
 
 def learner_line(error: BaseException, answer: object) -> str:
     """Return `line 3: return vlaue * 2`, the innermost line of the learner's code in the traceback, or ""."""
+    if line := getattr(error, "learner_line", ""):
+        return str(line)  # raised in another process, which looked it up
     files = set(_files(answer))
     for frame, line_number in reversed(list(traceback.walk_tb(error.__traceback__))):
         file = frame.f_code.co_filename
