@@ -59,7 +59,7 @@ STAMP = "labs-setup.json"
 COMPILED = (
     "torch", "ray", "pandas", "pyarrow", "numpy", "scipy", "sklearn", "sympy", "networkx", "matplotlib", "mlflow",
     "mlflow_skinny", "sqlalchemy", "aiohttp", "pydantic", "jsonschema", "google", "opentelemetry", "rich", "typer",
-    "IPython", "ipykernel", "jupyter_client", "nbclient", "nbformat", "nbconvert", "papermill", "jupytext",
+    "IPython", "ipykernel", "jupyter_client", "nbclient", "nbformat", "nbconvert", "jupytext",
     "prompt_toolkit", "tornado", "traitlets", "fsspec", "requests", "urllib3", "yaml", "jinja2", "psutil", "plotly",
     "hypothesis", "PIL",
 )  # fmt: skip

@@ -1,15 +1,15 @@
 """Run a notebook in a fresh kernel of this interpreter and say what happened, cell by cell.
 
-papermill injects the parameters and hands the cells to the engine below, which adds to papermill's own: a time limit
-per cell, the choice to go on after a cell that raised, the time of every cell, and a failure that names its cell.
-Whatever ends the run (its last cell, an error, Ctrl-C, SIGTERM), the kernel and all it started are gone afterwards.
+nbclient runs the cells; the client below adds a time limit per cell, the choice to go on after a cell that raised, the
+time of every cell, and a failure that names its cell. Whatever ends the run (its last cell, an error, Ctrl-C, SIGTERM),
+the kernel and all it started are gone afterwards.
 
-What is not covered: input (a cell that calls `input()` fails); a folder that a cell changed outside the kernel's own.
+Limitations: a cell that calls `input()` fails; what cells write outside the kernel's folder stays.
 """
 
 from __future__ import annotations
 
-import ast
+import copy
 import functools
 import logging
 import math
@@ -18,8 +18,7 @@ import re
 import resource
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -28,6 +27,7 @@ from labsupport.course.display.printed import ANSI
 from labsupport.course.grading.exercise import PROGRESS
 from labsupport.course.grading.learner_error import MESSAGE_CHARS
 from labsupport.course.grading.seeds import HIDDEN_SEEDS
+from labsupport.course.notebooks.parameters import with_parameters
 from labsupport.errors import LabsError
 from labsupport.hardware.profile import VARIABLE as PROFILE
 from labsupport.processes import supervised
@@ -82,13 +82,17 @@ class CellFailure:
 
 @dataclass(frozen=True)
 class Execution:
-    """An executed notebook; `wall_s` and `cpu_s` include the kernel's start and end and all processes it waited for."""
+    """An executed notebook; `wall_s` and `cpu_s` include the kernel's start and end and all processes it waited for.
+
+    `told` is what the expression given to `execute` evaluated to, as the kernel wrote it.
+    """
 
     notebook: nbformat.NotebookNode
     failure: CellFailure | None
     cells: tuple[CellTime, ...]
     wall_s: float
     cpu_s: float
+    told: str = ""
 
 
 def kernel_environment(
@@ -124,47 +128,34 @@ def execute(
     cell_timeout_s: float = CELL_TIMEOUT_S,
     on_cell: Callable[[Progress], None] | None = None,
     stop_on_error: bool = True,
+    ask_first: str = "",
 ) -> Execution:
     """Run a copy of `notebook` with `folder` as the kernel's current folder.
 
     With `stop_on_error` unset the cells after one that raised are run too; a cell over its time limit and a dead kernel
     end the run in any case.
 
+    Args:
+        ask_first: an expression that the kernel evaluates before the first cell.
+
     Raises:
         LabsError: a parameter that the notebook does not have, or a kernel that does not start.
     """
-    import papermill
-    from papermill.exceptions import PapermillExecutionError
-    from papermill.execute import remove_error_markers
-
-    assert_known(notebook, parameters or {})
-    run = _Run(notebook, cell_timeout_s, on_cell, stop_on_error)
+    prepared = with_parameters(_without_outputs(notebook), parameters or {})
+    run = _Run(prepared, cell_timeout_s, on_cell, stop_on_error, ask_first)
     run.on_cell(Progress(0, len(notebook.cells), "starting a kernel"))
     cpu_before_s = _children_cpu_s()
     started_s = time.monotonic()
     with (
-        _engine(run) as engine_name,
         tempfile.TemporaryDirectory(prefix="labs-kernel-") as private,
         open(Path(private, "kernel.log"), "w+b") as log,
         supervised(),
-        suppress(PapermillExecutionError),  # the engine has recorded which cell it was
     ):
-        papermill.execute_notebook(
-            notebook,
-            None,
-            parameters=dict(parameters or {}),
-            engine_name=engine_name,
-            kernel_name=KERNEL,
-            language="python",
-            progress_bar=False,
-            # A learner's IPython start-up files belong to their own sessions.
-            start={"env": {**environment, "IPYTHONDIR": private}, "cwd": str(folder), "log": log},
-        )
-    executed = remove_error_markers(run.notebook)
-    _drop_papermill_metadata(executed)
-    _cut_floods(executed)
+        # A learner's IPython start-up files belong to their own sessions.
+        _client_class()(run).run({**environment, "IPYTHONDIR": private}, str(folder), log)
+    _cut_floods(prepared)
     cpu_s = _children_cpu_s() - cpu_before_s
-    return Execution(executed, run.failure, tuple(run.cells), time.monotonic() - started_s, cpu_s)
+    return Execution(prepared, run.failure, tuple(run.cells), time.monotonic() - started_s, cpu_s, run.told)
 
 
 def first_line(source: str) -> str:
@@ -178,50 +169,18 @@ def one_line(message: str) -> str:
     return CELL_NUMBER.sub(r"(line \1)", " ".join(ANSI.sub("", message).split())[:MESSAGE_CHARS])
 
 
-def parameter_names(notebook: nbformat.NotebookNode) -> tuple[str, ...]:
-    """Return the names that the cell tagged `parameters` assigns."""
-    names: list[str] = []
-    for cell in notebook.cells:
-        if cell.cell_type == "code" and "parameters" in cell.metadata.get("tags", []):
-            try:
-                statements = ast.parse(cell.source).body
-            except SyntaxError:
-                continue  # the cell fails when it is run, which is reported with its name
-            for statement in statements:
-                targets = (
-                    statement.targets if isinstance(statement, ast.Assign) else [getattr(statement, "target", None)]
-                )
-                names += [target.id for target in targets if isinstance(target, ast.Name)]
-    return tuple(names)
-
-
-def assert_known(notebook: nbformat.NotebookNode, parameters: Mapping[str, Any]) -> None:
-    """Check that the notebook has these parameters.
-
-    Raises:
-        LabsError: it does not have one of them.
-    """
-    known = parameter_names(notebook)
-    for name in parameters:
-        if name not in known:
-            raise LabsError(
-                f"parameter {name}: this notebook has no such parameter; it has {', '.join(known) or 'none'}"
-            )
-
-
 def _children_cpu_s() -> float:
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
 
 
-def _drop_papermill_metadata(notebook: nbformat.NotebookNode) -> None:
-    """Drop paths, times and versions: an executed notebook is stored, compared and shared."""
-    for node in (notebook, *notebook.cells):
-        node.metadata.pop("papermill", None)
-        if node.metadata.get("tags") == []:
-            del node.metadata["tags"]  # papermill gives every cell some
-        if "injected-parameters" in node.metadata.get("tags", []):
-            node.id = "injected"  # papermill draws one at random
+def _without_outputs(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
+    """Return a copy whose outputs can only be those of the run."""
+    prepared = copy.deepcopy(notebook)
+    for cell in prepared.cells:
+        if cell.cell_type == "code":
+            cell.outputs, cell.execution_count = [], None
+    return prepared
 
 
 def _cut_floods(notebook: nbformat.NotebookNode) -> None:
@@ -241,7 +200,7 @@ def _cut_floods(notebook: nbformat.NotebookNode) -> None:
 
 
 class _Run:
-    """What happens during one execution, filled in by the engine."""
+    """What is to be run, and what happened, filled in by the client."""
 
     def __init__(
         self,
@@ -249,11 +208,14 @@ class _Run:
         cell_timeout_s: float,
         on_cell: Callable[[Progress], None] | None,
         stop_on_error: bool,
+        ask_first: str,
     ) -> None:
         self.notebook = notebook
         self.cell_timeout_s = cell_timeout_s
         self.on_cell = on_cell or (lambda progress: None)
         self.stop_on_error = stop_on_error
+        self.ask_first = ask_first
+        self.told = ""
         self.cells: list[CellTime] = []
         self.failure: CellFailure | None = None
 
@@ -280,39 +242,19 @@ def _failure(position: int, cell: nbformat.NotebookNode, error: str, message: st
     return CellFailure(position, cell.get("id", ""), first_line(cell.source), error, one_line(message))
 
 
-@contextmanager
-def _engine(run: _Run) -> Iterator[str]:
-    """Register an engine of papermill's for one run, and yield its name."""
-    from papermill.engines import Engine, papermill_engines
-
-    class LabsEngine(Engine):
-        @classmethod
-        def execute_managed_notebook(
-            cls, manager: Any, kernel_name: str, *, start: Mapping[str, Any], **_: Any
-        ) -> None:
-            run.notebook = manager.nb
-            _client_class()(manager.nb, run, kernel_name).run(start["env"], start["cwd"], start["log"])
-
-    name = f"labs-{id(run)}"
-    papermill_engines.register(name, LabsEngine)
-    try:
-        yield name
-    finally:
-        papermill_engines._engines.pop(name)  # papermill has no call for it
-
-
 @functools.cache
 def _client_class() -> type:
     """Return the client class; made on first use, because nbclient takes a second to import."""
     from ipykernel.kernelspec import make_ipkernel_cmd
     from nbclient import NotebookClient
     from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+    from nbclient.util import run_sync
 
     class Client(NotebookClient):
-        def __init__(self, notebook: nbformat.NotebookNode, run: _Run, kernel_name: str) -> None:
+        def __init__(self, run: _Run) -> None:
             super().__init__(
-                notebook,
-                kernel_name=kernel_name,
+                run.notebook,
+                kernel_name=KERNEL,
                 timeout=math.ceil(run.cell_timeout_s),
                 startup_timeout=START_TIMEOUT_S,
                 record_timing=False,
@@ -337,6 +279,7 @@ def _client_class() -> type:
                 with self.setup_kernel(env=dict(environment), cwd=folder, stdout=log, stderr=log):
                     ready = True
                     try:
+                        self._ask()
                         self._run_cells(log)
                     except BaseException:
                         self.shutdown_kernel = "immediate"  # it is busy or the user is waiting: no polite request
@@ -349,6 +292,18 @@ def _client_class() -> type:
                     raise
                 said = _last_line(log) or str(error)
                 raise LabsError(f"the notebook's kernel does not start ({said}); run `labs doctor`") from error
+
+        def _ask(self) -> None:
+            if self.labs_run.ask_first:
+                client: Any = self.kc
+                reply = run_sync(client.execute_interactive)(
+                    "", silent=True, user_expressions={"told": self.labs_run.ask_first}, timeout=START_TIMEOUT_S
+                )
+                told = reply["content"]["user_expressions"]["told"]
+                if told["status"] != "ok":
+                    message = f"{told['ename']}: {told['evalue']}"
+                    raise LabsError(f"the notebook's kernel cannot be prepared ({message}); run `labs doctor`")
+                self.labs_run.told = told["data"]["text/plain"]
 
         def _look_for_exit(self, execute_reply: Mapping[str, Any], **_: Any) -> None:
             # The kernel of a cell that calls `exit()` answers, and is gone by the next cell.

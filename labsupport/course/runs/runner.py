@@ -20,11 +20,11 @@ from labsupport.course.notebooks.execution import (
     CellFailure,
     CellTime,
     Progress,
-    assert_known,
     execute,
     kernel_environment,
 )
 from labsupport.course.notebooks.notebook_file import read_notebook, verdicts, write_notebook
+from labsupport.course.notebooks.parameters import assert_known
 from labsupport.course.notebooks.source import Flavour
 from labsupport.errors import LabsError
 from labsupport.hardware.profile import NAMES

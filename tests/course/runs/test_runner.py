@@ -39,10 +39,10 @@ def test_a_solution_runs_to_its_end_and_passes(solved_run: RunResult) -> None:
 
 
 @pytest.mark.slow
-def test_parameters_reach_the_notebook_and_leave_no_trace_of_papermill(solved_run: RunResult) -> None:
+def test_parameters_reach_the_notebook_in_a_cell_of_their_own(solved_run: RunResult) -> None:
     executed = read_notebook(solved_run.notebook)
     assert executed.cells[3].outputs[0].text.startswith("workers 5 home")
-    assert "papermill" not in json.dumps(executed)
+    assert executed.cells[2].source == "# Parameters\nworkers = 5"
     assert executed.cells[2].id == "injected"
 
 
